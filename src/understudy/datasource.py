@@ -1,0 +1,90 @@
+"""A data source: which rows there are, what they mean, and which part of them is held out.
+
+A split decides, row by row, whether a row is for training or for evaluation. Under the `stable` strategy a row that was
+ever held out stays held out: the decision hangs on the row's key alone, whatever rows come and go around it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import IntEnum
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from understudy.hashing import UInt64s, fractions, hash_text, hash_words
+from understudy.schema import Schema
+
+
+class Part(IntEnum):
+    """What one row of a run is for."""
+
+    TRAINING = 0
+    EVALUATION = 1
+    REJECTED = 2
+
+
+Parts = npt.NDArray[np.uint8]
+
+
+class Split(msgspec.Struct, frozen=True):
+    """The rule by which rows are held out of training."""
+
+    strategy: str = "stable"
+    """`stable` by the row's key, `random` by seed and position, `sequential` by position (reference 3.7)."""
+    train: int = 70
+    """Percent of the rows that train, 1 to 99."""
+    seed: str = ""
+
+    def held_out(self, keys: UInt64s, first_row: int, total_rows: int) -> npt.NDArray[np.bool_]:
+        """Tell which of n neighbouring rows are held out.
+
+        Parameters
+        ----------
+        keys : uint64[n], the rows' keys.
+        first_row : position of the first of them among all rows, from 0.
+        total_rows : how many rows there are in all.
+        """
+        positions = np.arange(first_row, first_row + len(keys), dtype=np.uint64)
+        if self.strategy == "sequential":
+            return positions >= np.uint64(total_rows * self.train // 100)
+        drawn = hash_words(keys if self.strategy == "stable" else positions, hash_text(self.seed, seed=1))
+        return np.asarray(fractions(drawn) >= self.train / 100)
+
+    def trains_on(self, keys: UInt64s) -> npt.NDArray[np.bool_] | None:
+        """Tell which rows this rule trains on by their keys alone; None where the keys do not decide it."""
+        return ~self.held_out(keys, 0, len(keys)) if self.strategy == "stable" else None
+
+
+class DataSource(msgspec.Struct, frozen=True):
+    """A frozen description of one part of a run's rows."""
+
+    id: str
+    location: str
+    """Object that keeps the observations."""
+    part: str
+    """`training` or `evaluation`."""
+    rows: int
+    attributes: Schema
+    split: Split
+    digest: str
+    """SHA-256 over the rows' canonical values, in order, whatever the source."""
+    statistics: dict[str, object] | None = None
+
+
+class RowDigest:
+    """SHA-256 over a stream of row hashes: the same rows in the same order, whatever the source, give the same digest."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self.rows = 0
+
+    def add(self, row_hashes: UInt64s) -> None:
+        """Add the hashes of the next rows."""
+        self._digest.update(np.ascontiguousarray(row_hashes, dtype="<u8").tobytes())
+        self.rows += len(row_hashes)
+
+    def value(self) -> str:
+        """Return the digest as `sha256:...`."""
+        return f"sha256:{self._digest.hexdigest()}"
