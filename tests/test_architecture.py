@@ -21,7 +21,11 @@ def _imports(file: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("understudy."):
             found.add(node.module.split(".")[1])
         elif isinstance(node, ast.ImportFrom) and node.module == "understudy":
-            found |= {alias.name for alias in node.names if (PACKAGE / alias.name).exists() or (PACKAGE / f"{alias.name}.py").exists()}
+            found |= {
+                alias.name
+                for alias in node.names
+                if (PACKAGE / alias.name).exists() or (PACKAGE / f"{alias.name}.py").exists()
+            }
         elif isinstance(node, ast.Import):
             found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("understudy.")}
     return found
@@ -42,7 +46,9 @@ def test_imports_run_one_way():
 
 def test_every_module_is_in_the_architecture():
     """No module stands in the package that the architecture's table does not name."""
-    modules = {p.name.removesuffix(".py") for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    modules = {
+        p.name.removesuffix(".py") for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
+    }
     assert modules - {"__init__", "__main__"} == set(_order())
 
 

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from understudy.config import Split
 from understudy.hashing import UInt64s, fractions, hash_text, hash_words
 from understudy.schema import Schema
 
@@ -28,33 +29,21 @@ class Part(IntEnum):
 Parts = npt.NDArray[np.uint8]
 
 
-class Split(msgspec.Struct, frozen=True):
-    """The rule by which rows are held out of training."""
+def held_out(split: Split, keys: UInt64s, first_row: int, total_rows: int) -> npt.NDArray[np.bool_]:
+    """Tell which of n neighbouring rows a split holds out of training.
 
-    strategy: str = "stable"
-    """`stable` by the row's key, `random` by seed and position, `sequential` by position (reference 3.7)."""
-    train: int = 70
-    """Percent of the rows that train, 1 to 99."""
-    seed: str = ""
-
-    def held_out(self, keys: UInt64s, first_row: int, total_rows: int) -> npt.NDArray[np.bool_]:
-        """Tell which of n neighbouring rows are held out.
-
-        Parameters
-        ----------
-        keys : uint64[n], the rows' keys.
-        first_row : position of the first of them among all rows, from 0.
-        total_rows : how many rows there are in all.
-        """
-        positions = np.arange(first_row, first_row + len(keys), dtype=np.uint64)
-        if self.strategy == "sequential":
-            return positions >= np.uint64(total_rows * self.train // 100)
-        drawn = hash_words(keys if self.strategy == "stable" else positions, hash_text(self.seed, seed=1))
-        return np.asarray(fractions(drawn) >= self.train / 100)
-
-    def trains_on(self, keys: UInt64s) -> npt.NDArray[np.bool_] | None:
-        """Tell which rows this rule trains on by their keys alone; None where the keys do not decide it."""
-        return ~self.held_out(keys, 0, len(keys)) if self.strategy == "stable" else None
+    Parameters
+    ----------
+    split : `stable` decides by the row's key, `random` by seed and position, `sequential` by position (reference 3.7).
+    keys : uint64[n], the rows' keys.
+    first_row : position of the first of them among all rows, from 0.
+    total_rows : how many rows there are in all.
+    """
+    positions = np.arange(first_row, first_row + len(keys), dtype=np.uint64)
+    if split.strategy == "sequential":
+        return positions >= np.uint64(total_rows * split.train // 100)
+    drawn = hash_words(keys if split.strategy == "stable" else positions, hash_text(split.seed, seed=1))
+    return np.asarray(fractions(drawn) >= split.train / 100)
 
 
 class DataSource(msgspec.Struct, frozen=True):

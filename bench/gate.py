@@ -1,0 +1,263 @@
+"""What the gate costs and what it saves: false promotions among simulated models, and real weeks with poisoned labels.
+
+    python bench/gate.py                  both tables
+    python bench/gate.py --years          simulated years only
+    python bench/gate.py --weeks          banking, elec2 and adult only (needs scikit-learn and the shared data sets)
+
+The weeks stand a plain logistic regression in for the product's learner: what is measured is the gate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+
+from understudy.hashing import fractions, hash_strings
+from understudy.promotion import Evidence, Paired, Rule, RuleName, Status, judge, slide
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+WEEKS_A_YEAR = 52
+MARGIN = 0.01
+DISAGREEMENT = 0.04
+WEEK = 1_500
+Floats = npt.NDArray[np.float64]
+
+
+# Simulated years: every week a challenger that differs from the champion on 4 % of the rows and is worse by a known amount.
+
+
+@dataclass
+class Year:
+    """One simulated year: promotions, and how far true accuracy has fallen by its end."""
+
+    promotions: int
+    slid: float
+
+
+def simulate_year(rows_a_week: int, loss: float, rule: Rule, seed: int, *, slide_counts: bool) -> Year:
+    """Run 52 gates; each challenger's true accuracy is `loss` below that of the champion it meets."""
+    random = np.random.default_rng(seed)
+    champion_right = random.random(rows_a_week) < 0.8
+    champion_week, promotions, slid = 0, 0, 0.0
+    for week in range(1, WEEKS_A_YEAR + 1):
+        champion_right = np.append(champion_right, random.random(rows_a_week) < 0.8 - promotions * loss)
+        challenger_right = differing(champion_right, 0.8 - promotions * loss, loss, random)
+        known_rows = (champion_week + 1) * rows_a_week
+        verdict = judge(
+            pairs(champion_right[:known_rows], challenger_right[:known_rows]),
+            pairs(champion_right[known_rows:], challenger_right[known_rows:]),
+            rule,
+            Evidence(slid=slid if slide_counts else 0.0),
+        )
+        if verdict.status is Status.ADMITTED:
+            slid = slide(slid, verdict)
+            champion_right, champion_week, promotions = challenger_right, week, promotions + 1
+    return Year(promotions, promotions * loss)
+
+
+def differing(
+    right: npt.NDArray[np.bool_], accuracy: float, loss: float, random: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Return who is right where a model answers differently on 4 % of the rows and is worse by `loss`."""
+    falls = random.random(len(right)) < (DISAGREEMENT + loss) / 2 / accuracy
+    rises = random.random(len(right)) < (DISAGREEMENT - loss) / 2 / (1 - accuracy)
+    return np.where(right, ~falls, rises)
+
+
+def pairs(champion_right: npt.NDArray[np.bool_], challenger_right: npt.NDArray[np.bool_]) -> Paired:
+    """Pair two models of which only right or wrong is known."""
+    labels = np.arange(len(champion_right)) % 5
+    sure = np.ones(len(labels))
+    said = [np.where(right, labels, (labels + 1) % 5) for right in (champion_right, challenger_right)]
+    return Paired.multiclass(labels, (said[0], sure), (said[1], sure))
+
+
+def show_years() -> None:
+    print(
+        f"Promotions in a year of {WEEKS_A_YEAR} weekly challengers; margin {MARGIN}, accuracy, 95 %, mean of the years"
+    )
+    print(f"{'rule':>10} {'rows a week':>11} {'worse by':>9} {'promotions':>11} {'true slide, mean':>17} {'most':>7}")
+    for name, counts in ((RuleName.NOT_WORSE, True), (RuleName.NOT_WORSE, False), (RuleName.BETTER, True)):
+        rule = Rule("accuracy", name, margin=MARGIN)
+        for rows_a_week, years in ((200, 40), (1_000, 20), (5_000, 6)):
+            for loss in (0.0, MARGIN / 2, MARGIN, 2 * MARGIN):
+                found = [simulate_year(rows_a_week, loss, rule, seed, slide_counts=counts) for seed in range(years)]
+                promotions = np.mean([year.promotions for year in found])
+                slides = [year.slid for year in found]
+                label = name if counts else "no slide"
+                print(
+                    f"{label:>10} {rows_a_week:>11,} {loss:>9.3f} {promotions:>11.2f} {np.mean(slides):>17.4f} "
+                    f"{max(slides):>7.3f}"
+                )
+
+
+# Real weeks: a full refit on all rows so far, judged, promoted or not; who serves answers the week after.
+
+
+@dataclass
+class Stream:
+    """A data set in order: sparse features, labels, which rows train, and the week of each row."""
+
+    name: str
+    features: object
+    labels: Floats
+    trains: npt.NDArray[np.bool_]
+    week: npt.NDArray[np.int64]
+
+    @property
+    def last(self) -> int:
+        """The number of the last week."""
+        return int(self.week.max())
+
+
+def load(name: str, target: str, without: tuple[str, ...] = (), *, binned: bool = True) -> Stream:
+    """Read a data set: the first fifth is week 0, then weeks of 1,500 rows; a hash of the row decides what trains."""
+    tables = [
+        pa.csv.read_csv(pa.BufferReader(gzip.decompress(path.read_bytes())))
+        for path in sorted((DATA / name).glob("*.csv.gz"))
+    ]
+    table = pa.concat_tables(tables).drop_columns(list(without))
+    text = [",".join(map(str, row.values())) for row in table.to_pylist()]
+    names, codes = np.unique(table[target].to_numpy(zero_copy_only=False), return_inverse=True)
+    assert len(names) == 2, names
+    rows = table.num_rows
+    week = np.maximum(0, (np.arange(rows) - rows // 5) // WEEK + 1)
+    week = np.minimum(week, (rows - rows // 5) // WEEK)
+    trains = fractions(hash_strings(pa.array(text), 7)) < 0.7
+    return Stream(
+        name if binned else f"{name}, unbinned",
+        features_of(table.drop_columns([target]), rows // 5, binned=binned),
+        codes.astype(np.float64),
+        trains,
+        week,
+    )
+
+
+def features_of(table: pa.Table, first: int, *, binned: bool) -> object:
+    """One-hot every category; cut numbers at the quantiles of the first rows, or standardise them by these."""
+    from scipy import sparse
+
+    parts = []
+    for name in table.column_names:
+        column = table[name].to_numpy(zero_copy_only=False)
+        if column.dtype.kind in "if" and not binned:
+            spread = column[:first].std() or 1.0
+            parts.append(sparse.csr_matrix(((column - column[:first].mean()) / spread)[:, None]))
+            continue
+        if column.dtype.kind in "if":
+            cuts = np.unique(np.quantile(column[:first], np.linspace(0, 1, 13)[1:-1]))
+            codes = np.searchsorted(cuts, column, side="right")
+        else:
+            codes = np.unique(column.astype(str), return_inverse=True)[1]
+        parts.append(sparse.csr_matrix((np.ones(len(codes)), (np.arange(len(codes)), codes))))
+    return sparse.hstack(parts).tocsr()
+
+
+def fit(stream: Stream, labels: Floats, week: int) -> Floats:
+    """Learn all training rows up to a week; return every row's score."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows = stream.trains & (stream.week <= week)
+    model = LogisticRegression(max_iter=60).fit(stream.features[rows], labels[rows])
+    return model.predict_proba(stream.features)[:, 1]
+
+
+@dataclass
+class Served:
+    """What came of the weeks: mean accuracy a week later, against true labels, and the verdicts."""
+
+    accuracy: float
+    after: dict[int, float]
+    verdicts: dict[int, Status]
+
+
+def serve(stream: Stream, labels: Floats, models: dict[int, Floats], rule: Rule) -> Served:
+    """Let a year's weeks pass through the gate."""
+    champion, held, slid, after, verdicts = 0, None, 0.0, {}, {}
+    for week in range(1, stream.last):
+        old, new = models[champion], models[week]
+
+        def held_out(above: int, upto: int, old: Floats = old, new: Floats = new) -> Paired:
+            rows = ~stream.trains & (stream.week > above) & (stream.week <= upto)
+            return Paired.binary(labels[rows], old[rows], new[rows])
+
+        newer = None if held is None else held_out(held, week)
+        verdict = judge(held_out(-1, champion), held_out(champion, week), rule, Evidence(slid=slid), newer)
+        verdicts[week] = verdict.status
+        slid = slide(slid, verdict)
+        if verdict.status is Status.ADMITTED:
+            champion, held = week, None
+        elif verdict.status is Status.HELD:
+            held = week
+        next_week = stream.week == week + 1
+        after[week] = float(((models[champion][next_week] >= 0.5) == (stream.labels[next_week] > 0.5)).mean())
+    return Served(float(np.mean(list(after.values()))), after, verdicts)
+
+
+def poisoned(stream: Stream, week: int, share: float) -> Floats:
+    """Flip this share of one week's labels, held-out rows included."""
+    flipped = (stream.week == week) & (np.random.default_rng(week).random(len(stream.labels)) < share)
+    return np.where(flipped, 1 - stream.labels, stream.labels)
+
+
+def show_weeks() -> None:
+    streams = [
+        load("banking", "y"),
+        load("banking", "y", binned=False),
+        load("elec2", "class", ("date",)),
+        load("adult", "income"),
+    ]
+    for stream in streams:
+        clean = {week: fit(stream, stream.labels, week) for week in range(stream.last)}
+        always = serve(stream, stream.labels, clean, Rule("auc", RuleName.ALWAYS))
+        never = serve(stream, stream.labels, clean, Rule("auc", RuleName.NEVER))
+        print(f"\n{stream.name}: {stream.last - 1} weeks; always {always.accuracy:.4f}, never {never.accuracy:.4f}")
+        for metric in ("auc", "accuracy"):
+            show_gate(stream, clean, always, Rule(metric, margin=MARGIN))
+
+
+def show_gate(stream: Stream, clean: dict[int, Floats], always: Served, rule: Rule) -> None:
+    gate = serve(stream, stream.labels, clean, rule)
+    holds = sum(status is Status.HELD for status in gate.verdicts.values())
+    print(
+        f"  gate by {rule.metric}, clean weeks: {gate.accuracy:.4f} ({gate.accuracy - always.accuracy:+.4f}), {holds} held"
+    )
+    for share in (1.0, 0.5, 0.3, 0.2, 0.1):
+        kept, without, stopped = [], [], 0
+        positions = [week for week in (2, 5, 9, 13, 17) if week < stream.last]
+        for week in positions:
+            labels = poisoned(stream, week, share)
+            models = clean | {later: fit(stream, labels, later) for later in range(week, stream.last)}
+            guarded = serve(stream, labels, models, rule)
+            stopped += guarded.verdicts[week] is not Status.ADMITTED
+            kept.append(guarded.after[week])
+            without.append(serve(stream, labels, models, Rule(rule.metric, RuleName.ALWAYS)).after[week])
+        clean_after = np.mean([always.after[week] for week in positions])
+        print(
+            f"    {share:4.0%} flipped: {stopped} of {len(positions)} weeks kept out; accuracy the week after: "
+            f"clean {clean_after:.3f}, always {np.mean(without):.3f}, gate {np.mean(kept):.3f}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--years", action="store_true")
+    parser.add_argument("--weeks", action="store_true")
+    chosen = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    if chosen.years or not chosen.weeks:
+        show_years()
+    if chosen.weeks or not chosen.years:
+        show_weeks()
+
+
+if __name__ == "__main__":
+    main()

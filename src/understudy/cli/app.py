@@ -1,0 +1,311 @@
+"""All commands. Each reads its options, calls the house, and prints; imports wait until a command needs them."""
+
+# ruff: noqa: PLC0415, PLR0913 - `--help` must be quick, and a command has as many parameters as it has options
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from understudy.cli.options import HERE, Json, ProjectFolder, Quiet, Version, emit, load_project
+
+NOT_PROMOTED = 3
+"""Exit code of `learn --require-promotion` when the challenger was refused or held."""
+
+app = typer.Typer(
+    name="understudy",
+    help="A model behind a stable name, kept fresh without anybody looking after it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def understudy(version: Version = False) -> None:
+    """Keep a model fresh: extract, transform, load, promote; predict at any time."""
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do all but promote.")]
+RequirePromotion = Annotated[
+    bool, typer.Option("--require-promotion", help="Exit with 3 when the challenger is refused or held.")
+]
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of the new project.")] = HERE,
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="FILE_OR_URL", help="Where the rows are; URL#table names a table.")
+    ] = None,
+    target: Annotated[str | None, typer.Option("--target", help="The attribute to predict.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Write a project file, guessing types and target from the data."""
+    from understudy.cli.beginning import begin
+    from understudy.screen import guesses_table
+
+    document, inference, reason = begin(directory, source, target)
+    render = (lambda _: guesses_table(inference, reason)) if inference else (lambda d: f"wrote {d['file']}")
+    emit(document, as_json=json, quiet=quiet, render=render)
+    if not json and not quiet:
+        print(f"\nWrote {document['file']}. Look at it, then run: {document['next']}")
+
+
+@app.command()
+def learn(
+    project: ProjectFolder = HERE,
+    dry_run: DryRun = False,
+    require_promotion: RequirePromotion = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Extract, transform, load: two data sources, model, evaluation, promotion."""
+    from understudy import pipeline
+    from understudy.screen import Stages
+
+    loaded = load_project(project)
+    with Stages(quiet=quiet) as stages:
+        document = pipeline.learn(loaded, stages, dry_run=dry_run)
+    _print_learned(document, json=json, quiet=quiet)
+    _require(document, require_promotion)
+
+
+@app.command()
+def extract(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
+    """Fetch the rows, first of three stages, into .understudy/work/."""
+    from understudy import pipeline
+    from understudy.documents import plain
+    from understudy.screen import Stages, show_object
+
+    loaded = load_project(project)
+    with Stages(quiet=quiet) as stages:
+        report = pipeline.extract(loaded, stages)
+    emit(plain(report), as_json=json, quiet=quiet, render=show_object)
+
+
+@app.command()
+def transform(
+    project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False
+) -> None:
+    """Turn the rows into observations, second of three stages, in .understudy/work/."""
+    from understudy import pipeline
+    from understudy.documents import plain
+    from understudy.screen import Stages, show_object
+
+    loaded = load_project(project)
+    with Stages(quiet=quiet) as stages:
+        report = pipeline.transform(loaded, stages)
+    emit(plain(report), as_json=json, quiet=quiet, render=show_object)
+
+
+@app.command()
+def load(
+    project: ProjectFolder = HERE,
+    dry_run: DryRun = False,
+    require_promotion: RequirePromotion = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Make data sources, model, evaluation and verdict of the observations, third of three stages."""
+    from understudy import pipeline
+    from understudy.screen import Stages
+
+    loaded = load_project(project)
+    with Stages(quiet=quiet) as stages:
+        document = pipeline.load(loaded, stages, dry_run=dry_run)
+    _print_learned(document, json=json, quiet=quiet)
+    _require(document, require_promotion)
+
+
+@app.command()
+def predict(
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE ...]", help="One record, as extracted; a JSON object will do."),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--file", metavar="ROWS", help="CSV, Parquet or JSON lines; - reads CSV or JSON lines from standard input."
+        ),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", metavar="FILE", help="CSV, Parquet or JSON lines; - is standard output.")
+    ] = None,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="The best N classes only.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="ID", help="Any model; left out: the champion.")
+    ] = None,
+    project: ProjectFolder = HERE,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Predict one record or a file, by the champion."""
+    from understudy.cli.predicting import predict_file, predict_record
+    from understudy.screen import predictions_table
+
+    loaded = load_project(project)
+    if file is not None:
+        document = predict_file(loaded, file, output, values=values or [], top=top, model_id=model, as_json=json)
+        if document is None:
+            return
+    else:
+        document = predict_record(loaded, values or [], output=output, top=top, model_id=model)
+    emit(document, as_json=json, quiet=quiet, render=lambda d: predictions_table(d, top or 3))
+
+
+@app.command()
+def evaluate(
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="ID", help="Any model; left out: the champion.")
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", metavar="ROWS", help="Labelled rows; left out: a fresh extract's held-out rows."),
+    ] = None,
+    project: ProjectFolder = HERE,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Judge any model on any labelled rows."""
+    from understudy.cli.predicting import evaluate_file
+    from understudy.screen import evaluation_screen
+
+    document = evaluate_file(load_project(project), file, model)
+    emit(document, as_json=json, quiet=quiet, render=evaluation_screen)
+
+
+@app.command()
+def status(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
+    """Tell who serves, since when, and how the last run went."""
+    from understudy.cli.looking import status_document
+    from understudy.screen import status_panel
+
+    emit(status_document(load_project(project)), as_json=json, quiet=quiet, render=status_panel)
+
+
+@app.command()
+def history(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
+    """List all promotions with their verdicts, oldest first, refusals included."""
+    from understudy.cli.looking import history_document
+    from understudy.screen import history_table
+
+    emit(history_document(load_project(project)), as_json=json, quiet=quiet, render=history_table)
+
+
+@app.command()
+def show(
+    id: Annotated[str, typer.Argument(metavar="ID", help="A run, model, data source or evaluation.")],  # noqa: A002
+    project: ProjectFolder = HERE,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Show any object whole."""
+    from understudy.cli.looking import show_document
+    from understudy.screen import show_object
+
+    emit(show_document(load_project(project), id), as_json=json, quiet=quiet, render=show_object)
+
+
+@app.command()
+def promote(
+    model_id: Annotated[str, typer.Argument(metavar="MODEL_ID")],
+    project: ProjectFolder = HERE,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Let a model serve, by hand."""
+    from understudy.cli.looking import promote_by_hand
+    from understudy.screen import history_table
+
+    entry = promote_by_hand(load_project(project), model_id)
+    emit(entry, as_json=json, quiet=quiet, render=lambda e: history_table({"promotions": [e]}))
+
+
+@app.command()
+def rollback(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
+    """Return to the champion before, and pin it until `unpin`."""
+    from understudy.cli.looking import roll_back
+    from understudy.screen import history_table
+
+    entry = roll_back(load_project(project))
+    emit(entry, as_json=json, quiet=quiet, render=lambda e: history_table({"promotions": [e]}))
+
+
+@app.command()
+def unpin(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
+    """Let the gate decide again after a rollback."""
+    from understudy.cli.looking import unpin as lift
+    from understudy.screen import status_panel
+
+    emit(lift(load_project(project)), as_json=json, quiet=quiet, render=status_panel)
+
+
+@app.command()
+def rebuild(
+    model_id: Annotated[str, typer.Argument(metavar="MODEL_ID")],
+    project: ProjectFolder = HERE,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Make a model again from its stored observations, and compare fingerprints."""
+    from understudy import pipeline
+    from understudy.screen import Stages, show_object
+
+    loaded = load_project(project)
+    with Stages(quiet=quiet) as stages:
+        document = pipeline.rebuild(loaded, model_id, stages)
+    emit(document, as_json=json, quiet=quiet, render=show_object)
+
+
+@app.command()
+def gate(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="Columns label, champion, challenger; for classes champion:CLASS, challenger:CLASS."
+        ),
+    ],
+    rule: Annotated[str, typer.Option(help="not_worse, better, always or never.")] = "not_worse",
+    margin: Annotated[float, typer.Option(help="In the metric's unit.")] = 0.01,
+    confidence: Annotated[float, typer.Option()] = 0.95,
+    metric: Annotated[str | None, typer.Option(help="Left out: auc, macro_f1 or rmse by type.")] = None,
+    project: ProjectFolder = HERE,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Judge a challenger against a champion on a file of scores: the gate by itself."""
+    from understudy.cli.predicting import judge_scores
+    from understudy.screen import gate_panel
+
+    document = judge_scores(file, rule=rule, margin=margin, confidence=confidence, metric=metric)
+    emit(document, as_json=json, quiet=quiet, render=gate_panel)
+
+
+def _print_learned(document: dict[str, Any], *, json: bool, quiet: bool) -> None:
+    from understudy.screen import make_console, print_learned
+
+    if json:
+        emit(document, as_json=True, quiet=quiet, render=str)
+    elif not quiet:
+        print_learned(make_console(sys.stdout), document)
+
+
+def _require(document: dict[str, Any], required: bool) -> None:
+    if required and document["verdict"]["status"] != "ADMITTED":
+        raise typer.Exit(NOT_PROMOTED)

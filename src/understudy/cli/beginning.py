@@ -1,0 +1,45 @@
+"""`init`: look at the data, guess, and write a project file that says what was guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from understudy.config import Extract
+from understudy.errors import ConfigError
+from understudy.extract import open_source
+from understudy.inference import Inference, guess_target, infer
+from understudy.initialise import Source, find_source, write_project
+from understudy.sample import EvenSample
+
+
+def begin(directory: Path, source: str | None, target: str | None) -> tuple[dict[str, Any], Inference | None, str]:
+    """Write a project file into `directory`; return what was done, the guesses, and why this target was guessed."""
+    learn = "understudy learn" if directory.resolve() == Path.cwd() else f"understudy learn --project {directory}"
+    file = str(directory / "understudy.toml")
+    if source is None:
+        write_project(directory)
+        return {"file": file, "next": f"fill in [extract] and [data], then {learn}", "guesses": []}, None, ""
+    found = find_source(source, directory)
+    sample = _sample(found, directory)
+    if target is not None and target not in sample.column_names:
+        raise ConfigError(f"there is no column {target!r} among {sample.column_names}", "Name one of them.")
+    name, reason = (target, "") if target else guess_target(sample)
+    inference = infer(sample, target=name)
+    write_project(directory, source=found, inference=inference, target_reason=reason)
+    guesses = [
+        {"name": g.name, "type": g.type.value, "reason": g.reason, "doubtful": g.doubtful, "excluded": g.excluded}
+        for g in inference.guesses
+    ]
+    return {"file": file, "target": name, "next": learn, "guesses": guesses}, inference, reason
+
+
+def _sample(source: Source, directory: Path) -> pa.Table:
+    spec = Extract(url=source.url, query=source.query, files=source.files)
+    sample = EvenSample()
+    with open_source(spec, directory) as extraction:
+        for batch in extraction:
+            sample.add(batch)
+    return sample.table()

@@ -1,0 +1,54 @@
+"""Options that every command takes, and how a command prints what it did."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from understudy import __version__
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from understudy.config import Project
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"understudy {__version__}")
+        raise typer.Exit
+
+
+ProjectFolder = Annotated[
+    Path, typer.Option("--project", metavar="DIR", help="Folder of the project file.", show_default="here")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")]
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
+
+HERE = Path()
+
+
+def load_project(folder: Path) -> Project:
+    """Read the project file in `folder`."""
+    from understudy.config import load  # noqa: PLC0415 - `--help` must not wait for it
+
+    return load(folder)
+
+
+def emit(document: Any, *, as_json: bool, quiet: bool, render: Callable[[Any], RenderableType]) -> None:
+    """Print what a command did: the document as JSON, or its screen; nothing when quiet."""
+    if as_json:
+        import msgspec  # noqa: PLC0415
+
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+    elif not quiet:
+        from understudy.screen import make_console  # noqa: PLC0415
+
+        make_console(sys.stdout).print(render(document))

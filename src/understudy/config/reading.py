@@ -1,0 +1,151 @@
+"""From the text of `understudy.toml` to a checked `Project`, or to one error that says where it went wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import msgspec
+
+from understudy.config.tables import Project, ProjectFile
+from understudy.config.values import nearest
+from understudy.errors import ConfigError
+
+FILE_NAME = "understudy.toml"
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def find(directory: Path) -> Path:
+    """Return the project file in `directory` (or `directory` itself, where it is the file); raises ConfigError."""
+    file = directory if directory.is_file() else directory / FILE_NAME
+    if not file.is_file():
+        raise ConfigError(
+            f"there is no {FILE_NAME} in {directory.absolute()}",
+            "Write one with `understudy init`, or name its folder with --project.",
+        )
+    return file.absolute()
+
+
+def load(directory: Path) -> Project:
+    """Read and check the project file in `directory`.
+
+    Raises
+    ------
+    ConfigError : the file is missing, is not TOML, or a key is unknown, of a wrong type, out of range or contradicts
+        another. The message names the key and, where it is known, the line.
+
+    """
+    file = find(directory)
+    try:
+        text = file.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}", "Check its permissions.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8 (byte {error.start:,})", "Save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}", "See docs/project-file.md for its form.") from None
+    return parse(document, root=file.parent, text=text)
+
+
+def parse(document: Mapping[str, object], *, root: Path, text: str = "") -> Project:
+    """Check a project file's content as `load` does; `text`, where given, lets errors name lines."""
+    expanded = {key: _expand(value, key) for key, value in document.items()}
+    if isinstance(expanded.get("extract"), dict):
+        expanded["extract"] = [expanded["extract"]]
+    try:
+        file = msgspec.convert(expanded, ProjectFile)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error), expanded, text) from None
+    return Project(root=root, **{field: getattr(file, field) for field in file.__struct_fields__})
+
+
+def _expand(value: object, where: str) -> object:
+    """Put environment variables in place of ${NAME} in every string of a TOML value."""
+    if isinstance(value, dict):
+        return {key: _expand(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def environment(found: re.Match[str]) -> str:
+        if found[1] not in os.environ:
+            raise ConfigError(
+                f"{where} takes ${{{found[1]}}}, but that environment variable is not set", f"Set {found[1]}."
+            )
+        return os.environ[found[1]]
+
+    return _VARIABLE.sub(environment, value)
+
+
+def _explained(problem: str, document: Mapping[str, object], text: str) -> ConfigError:
+    """Turn "Expected `int`, got `str` - at `$.data.split.train`" into our words: key, line, found, expected."""
+    what, _, place = problem.partition(" - at `")
+    path = place.rstrip("`").removeprefix("key in ")
+    dotted = re.sub(r"\[.*?\]", "", path).removeprefix("$").removeprefix(".")
+    missing = re.fullmatch(r"Object missing required field `(.*)`", what)
+    if missing:
+        return ConfigError(f"{FILE_NAME} has no `{missing[1]}`", "See docs/project-file.md for an example.")
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
+    if unknown:
+        owner = f"[{dotted}]" if dotted else FILE_NAME
+        return ConfigError(
+            f"{owner} has the unknown key {unknown[1]!r}{_line(text, dotted, unknown[1])}",
+            nearest(unknown[1], dict(_records(ProjectFile))[dotted].__struct_fields__),
+        )
+    table, _, key = dotted.rpartition(".")
+    found = _value_at(document, path)
+    message = f"{dotted}{_line(text, table, key)} is {found!r}"
+    choices = _choices(get_type_hints(dict(_records(ProjectFile))[table])[key])
+    if what.startswith("Invalid enum value"):
+        return ConfigError(message, nearest(re.findall("'(.*)'", what)[0], choices))
+    expected = what.partition(", got ")[0].replace("`", "").replace("| null", "").strip()
+    return ConfigError(f"{message}; {expected[0].lower()}{expected[1:]}", "See docs/project-file.md.")
+
+
+def _choices(kind: object) -> list[str]:
+    """Return the words that a type allows: an enum's values or a literal's."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(member.value) for member in kind]
+    return [word for part in get_args(kind) for word in ([part] if isinstance(part, str) else _choices(part))]
+
+
+def _records(record: type[msgspec.Struct], path: str = "") -> Iterable[tuple[str, type[msgspec.Struct]]]:
+    """Yield every table's dotted path and record."""
+    yield path, record
+    for field in msgspec.structs.fields(record):
+        for kind in (field.type, *get_args(field.type)):
+            if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+                yield from _records(kind, f"{path}.{field.name}".lstrip("."))
+
+
+def _value_at(document: object, path: str) -> object:
+    """Return what stands at a path like $.data.split.train or $.extract[0].url."""
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+        if isinstance(document, dict):
+            document = document[name]
+        elif isinstance(document, list):
+            document = document[int(index)]
+    return document
+
+
+def _line(text: str, table: str, key: str) -> str:
+    """Return " (line 7)" for the first place where `key` is set within `table`; empty where it cannot be told."""
+    here = ""
+    header = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?")
+    setting = re.compile(rf"(^|[\s{{,.])[\"']?{re.escape(key)}[\"']?\s*=")
+    for number, line in enumerate(text.splitlines(), 1):
+        opened = header.fullmatch(line)
+        here = opened[1] if opened else here
+        named = opened is not None and here in {f"{table}.{key}".lstrip("."), key}
+        inside = here == table or table.startswith(f"{here}.") or (not here)
+        if named or (not opened and inside and setting.search(line)):
+            return f" (line {number})"
+    return ""

@@ -1,0 +1,74 @@
+"""A command that writes CSV to its standard output -> one extraction."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+
+from understudy.errors import ExtractError
+from understudy.extract.delimited import read_csv
+from understudy.extract.extraction import Extraction, Rejections
+
+
+def read_command(command: str, root: Path, *, encoding: str = "utf-8", max_rejected: float = 0.1) -> Extraction:
+    """Run a shell command in `root` and read its standard output as CSV; raises ExtractError where it fails."""
+    output = _Output(command, root)
+    rejected = Rejections()
+    try:
+        columns, batches = read_csv(output, f"the output of `{command}`", rejected, encoding=encoding)
+    except ExtractError:
+        output.close()
+        raise
+    return Extraction(
+        schema=pa.schema([(column, pa.string()) for column in columns]),
+        batches=batches,
+        sources=[f"`{command}`"],
+        rejected=rejected,
+        max_rejected=max_rejected,
+        release=output.close,
+    )
+
+
+class _Output:
+    """A running command's standard output."""
+
+    def __init__(self, command: str, root: Path) -> None:
+        self._command = command
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        # A shell, since the command stands in the project's own file; a group of its own, to be ended whole.
+        self._process = subprocess.Popen(  # noqa: S602
+            command,
+            shell=True,
+            cwd=root,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            start_new_session=True,
+        )
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` more bytes; at the end raises ExtractError where the command failed."""
+        assert self._process.stdout is not None
+        data = self._process.stdout.read(size)
+        if not data and self._process.wait() != 0:
+            self._said.seek(0)
+            lines = self._said.read().decode(errors="replace").strip().splitlines()
+            said = f": {lines[-1][:300]}" if lines else ""
+            raise ExtractError(
+                f"the command `{self._command}` ended with {self._process.returncode}{said}",
+                "Run it by hand in the project's folder; nothing was changed.",
+            )
+        return data
+
+    def close(self) -> None:
+        """End the command where it still runs."""
+        assert self._process.stdout is not None
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+            self._process.wait()
+        self._process.stdout.close()
+        self._said.close()

@@ -1,0 +1,52 @@
+"""A database by URL and query -> one extraction, out of one consistent snapshot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from understudy.errors import ExtractError
+from understudy.extract.extraction import Extraction
+from understudy.extract.mysql import read_mysql
+from understudy.extract.postgresql import read_postgresql
+from understudy.extract.sqlite import read_sqlite
+
+_READERS: dict[str, Callable[[URL, str, str, Path], Extraction]] = {
+    "sqlite": read_sqlite,
+    "postgresql": read_postgresql,
+    "postgres": read_postgresql,
+    "mysql": read_mysql,
+    "mariadb": read_mysql,
+}
+
+
+def read_database(url: str, query: str, root: Path) -> Extraction:
+    """Run a query and stream its rows; a relative SQLite path starts at `root`.
+
+    Raises
+    ------
+    ExtractError : the database cannot be reached or refuses the query. No message holds the password.
+
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ExtractError(
+            "extract.url cannot be read as a database's URL", "Write for example postgresql://user@host/database."
+        ) from None
+    read = _READERS.get(parsed.get_backend_name())
+    if read is None:
+        raise ExtractError(
+            f"extract.url names {parsed.get_backend_name()!r}", "Use sqlite, postgresql, or mysql (for MariaDB, too)."
+        )
+    shown = parsed.set(password=None).update_query_dict({}).set(query={}).render_as_string()
+    extraction = read(parsed, query.strip().rstrip(";").rstrip(), shown, root)
+    if not re.search(r"\border\s+by\b", query, re.IGNORECASE):
+        extraction.warnings.append(
+            "the query has no `order by`: the database may give its rows in another order, and so another model"
+        )
+    return extraction

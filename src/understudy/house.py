@@ -1,0 +1,108 @@
+"""A project's store, opened: models by their ids, the code they were trained behind, and who serves."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from understudy.config import Project
+from understudy.endpoint import Endpoint
+from understudy.errors import NoChampion, NotFound, StoreError
+from understudy.model import MANIFEST, WEIGHTS, Model
+from understudy.prediction import Column, Predictor
+from understudy.store.catalog import Catalog, Entity
+from understudy.store.objects import Objects, open_objects
+from understudy.transform import Transform, TransformSource, load
+
+
+class House:
+    """Catalog and objects of one project."""
+
+    def __init__(self, project: Project, *, create: bool = False) -> None:
+        self.project = project
+        self._create = create
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The project's catalog; raises StoreError where there is none yet and none may be made."""
+        return Catalog.open(self.project.database_url(self.project.store.catalog), create=self._create)
+
+    @cached_property
+    def objects(self) -> Objects:
+        """The project's objects."""
+        return open_objects(self.project.location(self.project.store.objects))
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The project's stable name."""
+        return Endpoint(self.catalog, self.project.name)
+
+    @property
+    def lock(self) -> Path:
+        """The file that one learning process at a time holds locked."""
+        return self.project.root / ".understudy" / "learn.lock"
+
+    def champion(self) -> Predictor | None:
+        """Return who serves; None before the first promotion."""
+        state = self.endpoint.champion()
+        return self.predictor(state.champion) if state and state.champion else None
+
+    def serving(self) -> Predictor:
+        """Return who serves; raises NoChampion before the first promotion."""
+        try:
+            champion = self.champion()
+        except StoreError:
+            if self.catalog_exists:
+                raise
+            champion = None
+        if champion is None:
+            raise NoChampion(
+                f"endpoint {self.project.name!r} has no champion yet", "`understudy learn` makes and admits the first."
+            )
+        return champion
+
+    @property
+    def catalog_exists(self) -> bool:
+        """Whether there is a catalog at all; one on a server is taken to exist."""
+        scheme, _, file = self.project.database_url(self.project.store.catalog).partition(":///")
+        return scheme != "sqlite" or Path(file).exists()
+
+    def predictor(self, model_id: str) -> Predictor:
+        """Return the model `model_id` behind its own transform function; raises NotFound and CorruptObject."""
+        entity = self.model_entity(model_id)
+        columns = msgspec.convert(entity.document["columns"], tuple[Column, ...])
+        return Predictor(model_id, self.model(entity), columns, self._transform(entity))
+
+    def model_entity(self, model_id: str) -> Entity:
+        """Return what the catalog knows of a model; raises NotFound."""
+        entity = self.catalog.get(model_id)
+        if entity.kind != "model":
+            raise NotFound(f"{model_id!r} is a {entity.kind}, not a model", "`understudy history` names the models.")
+        return entity
+
+    def model(self, entity: Entity) -> Model:
+        """Read a model's folder, verified against its fingerprint."""
+        folder = model_object(entity.document["fingerprint"])
+        files = {file: self.objects.read(f"{folder}/{file}") for file in (MANIFEST, WEIGHTS)}
+        return Model.from_files(files, fingerprint=entity.document["fingerprint"])
+
+    def _transform(self, entity: Entity) -> Transform | None:
+        code = entity.document.get("transform")
+        if code is None:
+            return None
+        return load(msgspec.json.decode(self.objects.read(code), type=TransformSource))
+
+    def keep_model(self, model: Model) -> None:
+        """Write a model's folder; the same model again is no change."""
+        self.objects.put_folder(model_object(model.fingerprint), model.files())
+
+    def keep_transform(self, source: TransformSource | None) -> str | None:
+        """Write the source of a transform function; return the object's name."""
+        return self.objects.put_content("code", msgspec.json.encode(source), ".json") if source else None
+
+
+def model_object(fingerprint: str) -> str:
+    """Return the name of the folder that holds the model of a fingerprint."""
+    return f"models/{fingerprint.removeprefix('sha256:')}"

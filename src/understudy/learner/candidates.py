@@ -1,0 +1,267 @@
+"""Candidates: a learning rate and a regularisation each, learned side by side and judged on rows they did not learn.
+
+Small data is cross-validated: every candidate is learned once for each fold, without that fold, and its validation loss
+is the mean over all rows. Large data keeps one validation part aside. Where fewer candidates make a pass cheaper, the
+worse half is dropped now and then (successive halving, Jamieson and Talwalkar 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.learner.kernels import FIRST_SUM, judge_rows, learn_rows
+from understudy.learner.rows import Block, Rows, join
+
+RATES = (0.3, 1.0, 0.1, 0.03)
+"""Learning rates to try, the likeliest first."""
+STRENGTHS = (3.0, 0.3, 30.0, 0.0)
+"""L2 amounts to try, times the number of rows, the likeliest first."""
+LANES = 16
+"""Lanes of one group: one line of memory of float32."""
+STATE_BYTES = 384 << 20
+"""Memory for all groups' weights; a larger vocabulary gets fewer candidates."""
+CACHED_BYTES = 4 << 20
+"""Weights up to which sixteen lanes cost hardly more than one."""
+ALL_ROWS = -2
+"""The part held out from a group that learns from every row."""
+FOLDS = 5
+CROSS_VALIDATED_WORK = 400_000
+"""Rows' entries times outputs up to which data is cross-validated."""
+VALIDATION_SHARE, VALIDATION_ROWS = 0.1, 50_000
+"""A validation part is a tenth of the rows, and no more than these."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """How one model would be learned."""
+
+    rate: float
+    """Learning rate, in units of each weight's own stride."""
+    l1: float
+    """L1 amount per observation."""
+    l2: float
+    """L2 amount per observation."""
+
+
+@dataclass(frozen=True)
+class CandidateReport:
+    """How one candidate stands after one pass; losses are means in the loss's unit."""
+
+    candidate: Candidate
+    passes: int
+    """Passes done."""
+    updates: int
+    """Steps taken, over all passes."""
+    progressive_loss: float
+    """Mean loss, taken before each step, of the rows of this pass; honest in the first pass only."""
+    validation_loss: float
+    """Mean loss of the rows that were held out; NaN while all rows are learned from."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Which rows are held out from whom."""
+
+    parts: int
+    """Parts that are held out in turn; 1 for a validation part, 0 for none."""
+    share: float
+    """The share of the rows in each part."""
+
+    def part(self, lots: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """Return the part that each row belongs to, -1 for none."""
+        parts = np.floor(lots / self.share).astype(np.int64) if self.parts else np.full(len(lots), -1)
+        return np.where(parts < self.parts, parts, -1)
+
+
+def validation_for(rows: Rows, outputs: int) -> Validation:
+    """Choose cross-validation for small work, one validation part for large."""
+    if rows.entries * outputs <= CROSS_VALIDATED_WORK:
+        return Validation(FOLDS, 1 / FOLDS)
+    return Validation(1, min(VALIDATION_SHARE, VALIDATION_ROWS / rows.count))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The rows as the kernels want them: what is learned, from where it starts, and how to read a block."""
+
+    rows: Rows
+    code: int
+    """The loss's name in the kernels."""
+    outputs: int
+    """Scores of one candidate: 1, or one for each class."""
+    start: Floats
+    """Where the intercepts start [outputs]: the target's own frequencies."""
+    center: float
+    """What is subtracted from every label."""
+    spread: float
+    """What every label is then divided by."""
+    mean_weight: float
+    """What every importance weight is divided by."""
+    traits: Floats
+    """1 / scale and 1 / frequency of every feature [features + 1, 2]."""
+    validation: Validation
+    """Which rows candidates are judged on."""
+
+    def parts(self, block: Block) -> npt.NDArray[np.int64]:
+        """Return the validation part of each of the block's rows."""
+        return self.validation.part(self.rows.lots(block.numbers))
+
+    def ready(self, block: Block) -> Block:
+        """Return the block with labels and weights in the kernels' units."""
+        return block._replace(
+            labels=((block.labels - self.center) / self.spread).astype(np.float32),
+            weights=(block.weights / self.mean_weight).astype(np.float32),
+        )
+
+
+@dataclass(frozen=True)
+class Group:
+    """Candidates that share one state, hence one pass over memory, and the part of the rows they must not see."""
+
+    candidates: tuple[Candidate, ...]
+    part: int
+    """The part held out; ALL_ROWS where nothing is."""
+    state: Floats
+    """Weights, then sums of squared gradients [features + 1, 2 x candidates x outputs]."""
+
+    @classmethod
+    def fresh(cls, problem: Problem, candidates: tuple[Candidate, ...], part: int) -> Group:
+        """Start from the target's frequencies alone."""
+        width = len(candidates) * problem.outputs
+        state = np.zeros((len(problem.traits), 2 * width), np.float32)
+        state[:, width:] = FIRST_SUM
+        state[0, :width] = np.tile(problem.start, len(candidates))
+        return cls(candidates, part, state)
+
+    def lanes(self, candidate: Candidate, outputs: int) -> tuple[Floats, Floats]:
+        """Return one candidate's weights and sums, each [features + 1, outputs]."""
+        first = self.candidates.index(candidate) * outputs
+        width = len(self.candidates) * outputs
+        return self.state[:, first : first + outputs], self.state[:, width + first : width + first + outputs]
+
+    def amounts(self, outputs: int, number: int) -> tuple[Floats, Floats, Floats]:
+        """Return rates, l1 and l2 by lane for pass `number`; rates fall with its root, so that the weights settle."""
+        by_candidate = np.array([[c.rate / number**0.5, c.l1, c.l2] for c in self.candidates], np.float32)
+        rates, l1, l2 = np.repeat(by_candidate, outputs, axis=0).T.copy()
+        return rates, l1, l2
+
+    def learn(
+        self, problem: Problem, number: int, block: Block, order: npt.NDArray[np.int64], parts: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Learn, in pass `number`, the block's rows but the held-out part's; return the sum of losses by candidate."""
+        losses = np.zeros(len(self.candidates))
+        seen = order[parts[order] != self.part]
+        amounts = self.amounts(problem.outputs, number)
+        learn_rows(problem.code, block, seen, problem.traits, self.state, *amounts, losses)
+        return losses
+
+    def judge(self, problem: Problem, held: Block, parts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Return the sum of losses, by candidate, over the held-out rows of this group's part."""
+        losses = np.zeros(len(self.candidates))
+        judge_rows(problem.code, held, np.flatnonzero(parts == self.part), problem.traits, self.state, losses)
+        return losses
+
+
+def grouped(candidates: tuple[Candidate, ...], outputs: int) -> Iterator[tuple[Candidate, ...]]:
+    """Cut candidates into groups of at most LANES lanes."""
+    size = max(1, LANES // outputs)
+    for first in range(0, len(candidates), size):
+        yield candidates[first : first + size]
+
+
+def regrouped(groups: list[Group], alive: tuple[Candidate, ...], outputs: int) -> list[Group]:
+    """Keep the lanes of the candidates alive, closed up."""
+    result = []
+    for part in sorted({group.part for group in groups}):
+        home = {c: group for group in groups if group.part == part for c in group.candidates}
+        for together in grouped(alive, outputs):
+            lanes = [home[c].lanes(c, outputs) for c in together]
+            state = np.concatenate([weights for weights, _ in lanes] + [sums for _, sums in lanes], axis=1)
+            result.append(Group(together, part, state))
+    return result
+
+
+def one_pass(problem: Problem, groups: list[Group], number: int, pool: Executor) -> dict[Candidate, float]:
+    """Take every group through all rows once; return the mean progressive loss of each candidate."""
+    totals: dict[Candidate, float] = {}
+    seen = 0.0
+    for block, order in problem.rows.passing(number):
+        ready = problem.ready(block)
+        parts = problem.parts(block)
+        jobs = [pool.submit(group.learn, problem, number, ready, order, parts) for group in groups]
+        for group, job in zip(groups, jobs, strict=True):
+            for candidate, loss in zip(group.candidates, job.result(), strict=True):
+                totals[candidate] = totals.get(candidate, 0.0) + float(loss)
+        seen += sum(float(ready.weights[parts != part].sum()) for part in {group.part for group in groups})
+    return {candidate: total / max(seen, 1e-30) for candidate, total in totals.items()}
+
+
+def choose(
+    problem: Problem,
+    candidates: tuple[Candidate, ...],
+    passes: int,
+    pool: Executor,
+    report: Callable[[CandidateReport], None],
+) -> tuple[Candidate, int]:
+    """Learn all candidates side by side, reporting each after each pass; return the best and its number of passes."""
+    validation = problem.validation
+    groups = [
+        Group.fresh(problem, together, part)
+        for part in range(validation.parts)
+        for together in grouped(candidates, problem.outputs)
+    ]
+    held, parts = _held_out(problem)
+    alive, best = candidates, (np.inf, candidates[0], 1)
+    lowest = dict.fromkeys(candidates, np.inf)
+    rungs = {max(1, passes // 8), max(2, passes // 4), max(3, passes // 2)}
+    for number in range(1, passes + 1):
+        progressive = one_pass(problem, groups, number, pool)
+        losses = _judged(problem, groups, held, parts, pool)
+        for candidate in alive:
+            updates = number * round(problem.rows.count * (1 - validation.share))
+            report(CandidateReport(candidate, number, updates, progressive[candidate], losses[candidate]))
+            lowest[candidate] = min(lowest[candidate], losses[candidate])
+            if losses[candidate] < best[0]:
+                best = (losses[candidate], candidate, number)
+        if number - best[2] > max(1, passes // 10):
+            break
+        if number in rungs and len(alive) > 2 and _crowded(groups, validation.parts):
+            kept = set(sorted(alive, key=lowest.__getitem__)[: (len(alive) + 1) // 2])
+            alive = tuple(candidate for candidate in alive if candidate in kept)
+            groups = regrouped(groups, alive, problem.outputs)
+    return best[1], best[2]
+
+
+def _crowded(groups: list[Group], parts: int) -> bool:
+    """Tell whether fewer candidates would make a pass cheaper."""
+    return len(groups) > parts or sum(group.state.nbytes for group in groups) > CACHED_BYTES
+
+
+def _held_out(problem: Problem) -> tuple[Block, npt.NDArray[np.int64]]:
+    """Gather the rows that some group holds out, with their parts; never more than fit in memory."""
+    gathered = []
+    for block in problem.rows.blocks():
+        parts = problem.parts(block)
+        gathered.append(block.take(np.flatnonzero(parts >= 0)))
+    held = problem.ready(join(gathered))
+    return held, problem.parts(held)
+
+
+def _judged(
+    problem: Problem, groups: list[Group], held: Block, parts: npt.NDArray[np.int64], pool: Executor
+) -> dict[Candidate, float]:
+    """Mean validation loss of each candidate over all held-out rows."""
+    jobs = [pool.submit(group.judge, problem, held, parts) for group in groups]
+    totals: dict[Candidate, float] = {}
+    for group, job in zip(groups, jobs, strict=True):
+        for candidate, loss in zip(group.candidates, job.result(), strict=True):
+            totals[candidate] = totals.get(candidate, 0.0) + float(loss)
+    weight = max(float(held.weights.sum(dtype=np.float64)), 1e-30)
+    return {candidate: total / weight for candidate, total in totals.items()}

@@ -1,0 +1,126 @@
+"""REGRESSION: predictions of rows whose label is a number."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.errors import InvalidInput
+from understudy.metrics.functions import Floats
+from understudy.metrics.intervals import Interval, Mean, normal, quantile
+from understudy.metrics.weights import float_weights, joined_weights
+from understudy.statistics.sums import exact_sum
+
+
+class NumberScores:
+    """Labels and residuals of rows in 12 bytes each, 16 with weights; figures do not depend on order or merges.
+
+    RMSE and MAE come from exact sums. The rows (labels as float64, residuals as float32) serve the variance of the
+    labels, the intervals and the picture of the residuals.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        """How many rows were added."""
+        self._absolute, self._squared = Mean(), Mean()
+        self._labels: list[Floats] = []
+        self._residuals: list[npt.NDArray[np.float32]] = []
+        self._weights: list[npt.NDArray[np.float32] | None] = []
+
+    def add(self, labels: Floats, scores: Floats, weights: Floats | None = None) -> None:
+        """Add rows: labels and predicted values in the target's unit, weights above 0 (kept as float32).
+
+        Raises InvalidInput where a label or a prediction is not finite; nothing is added then.
+        """
+        labels = np.asarray(labels, np.float64)
+        residuals = labels - np.asarray(scores, np.float64)
+        finite = np.isfinite(residuals)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise InvalidInput(
+                f"row {row:,} has the label {labels[row]} and the prediction {scores[row]}, not two numbers",
+                "Leave rows without a usable label out, and count them as unused.",
+            )
+        kept = float_weights(weights, len(labels))
+        mass = np.ones(len(labels)) if kept is None else kept.astype(np.float64)
+        self._absolute.add(np.abs(residuals), mass)
+        self._squared.add(residuals * residuals, mass)
+        self._labels.append(labels.copy())
+        self._residuals.append(residuals.astype(np.float32))
+        self._weights.append(kept)
+        self.rows += len(labels)
+
+    def merge(self, other: NumberScores) -> None:
+        """Add all rows that the other has seen."""
+        self._absolute.merge(other._absolute)
+        self._squared.merge(other._squared)
+        self._labels += other._labels
+        self._residuals += other._residuals
+        self._weights += other._weights
+        self.rows += other.rows
+
+    @property
+    def residuals(self) -> npt.NDArray[np.float32]:
+        """Label minus prediction of each row, ascending, float32[n]."""
+        return np.sort(np.concatenate([np.zeros(0, np.float32), *self._residuals]))
+
+    @property
+    def labels(self) -> Floats:
+        """The label of each row, float64[n]."""
+        return self._columns()[0]
+
+    def of_constant(self, value: float) -> NumberScores:
+        """Return the scores of always answering `value` to these rows."""
+        labels, _, weights = self._columns()
+        constant = NumberScores()
+        constant.add(labels, np.full(len(labels), value), weights)
+        return constant
+
+    def metrics(self, threshold: float = 0.5) -> dict[str, float]:
+        """Return rmse, mae and r2, NaN where the rows do not determine one; `threshold` is for BINARY alone."""
+        mean_square = self._squared.value
+        variance = self._moments()[1]
+        return {
+            "rmse": math.sqrt(mean_square),
+            "mae": self._absolute.value,
+            "r2": 1.0 - mean_square / variance if variance > 0 else math.nan,
+        }
+
+    def intervals(self, confidence: float = 0.95, threshold: float = 0.5) -> dict[str, Interval]:
+        """Return an interval for each metric that the rows determine.
+
+        `threshold` is for BINARY alone. The mean squared error is a mean, and its interval's roots are those of the RMSE. R² is a ratio of two means:
+        its standard error is that of the linear part of its error (the delta method).
+        """
+        z, found = quantile(confidence), {}
+        if not math.isnan(self._absolute.error):
+            found["mae"] = normal(self._absolute.value, self._absolute.error, z, lowest=0.0)
+            low, high = normal(self._squared.value, self._squared.error, z, lowest=0.0)
+            found["rmse"] = (math.sqrt(low), math.sqrt(high))
+        mean, variance = self._moments()
+        if variance > 0:
+            low, high = normal(self.metrics()["r2"], self._r2_error(mean, variance), z)
+            found["r2"] = (low, min(high, 1.0))
+        return found
+
+    def _columns(self) -> tuple[Floats, Floats, Floats]:
+        labels = np.concatenate([np.zeros(0), *self._labels])
+        residuals = np.concatenate([np.zeros(0, np.float32), *self._residuals]).astype(np.float64)
+        weights = joined_weights(self._weights, [len(part) for part in self._labels])
+        return labels, residuals, np.ones(len(labels)) if weights is None else weights
+
+    def _moments(self) -> tuple[float, float]:
+        """Return the labels' weighted mean and variance; NaN without rows."""
+        if not self.rows:
+            return math.nan, math.nan
+        labels, _, weights = self._columns()
+        mean = exact_sum(weights * labels) / self._squared.weight
+        return mean, exact_sum(weights * (labels - mean) ** 2) / self._squared.weight
+
+    def _r2_error(self, mean: float, variance: float) -> float:
+        labels, residuals, weights = self._columns()
+        unexplained = self._squared.value / variance
+        parts = weights * (unexplained * (labels - mean) ** 2 - residuals**2) / variance
+        return math.sqrt(exact_sum(parts * parts)) / self._squared.weight

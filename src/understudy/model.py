@@ -1,0 +1,131 @@
+"""The immutable model: weights, fitted recipe, schema and classes; its fingerprint is the hash of exactly these.
+
+On disk a model is a folder of two files, `manifest.json` and `weights.safetensors`; neither can hold code. Lineage,
+names and thresholds stand in the catalog.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import safetensors.numpy
+
+from understudy.errors import CorruptObject
+from understudy.learner.losses import probabilities
+from understudy.learner.scoring import decision
+from understudy.recipe import FittedRecipe
+from understudy.schema import ModelType, Schema
+from understudy.target import Target
+
+FORMAT = 1
+"""Version of the folder's layout; a reader refuses a newer one."""
+
+MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
+
+Scores = npt.NDArray[np.float64]
+
+
+class Weights(msgspec.Struct, frozen=True):
+    """What was learned: m features, known by their keys, and their weights for each of the outputs."""
+
+    keys: npt.NDArray[np.uint64]
+    """uint64[m], ascending."""
+    weights: npt.NDArray[np.float32]
+    """float32[m, outputs]."""
+    intercept: npt.NDArray[np.float64]
+    """float64[outputs]."""
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """The part of a model that is text."""
+
+    format: int
+    target: Target
+    columns: tuple[str, ...]
+    """Names of the extracted columns; their types depend on the source and stand in the lineage."""
+    attributes: str
+    """Amazon ML schema JSON of the observations."""
+    recipe: dict[str, Any]
+
+
+class Model:
+    """A model is a value: nothing about it ever changes, and equal models have equal fingerprints."""
+
+    def __init__(
+        self, target: Target, columns: tuple[str, ...], schema: Schema, recipe: FittedRecipe, weights: Weights
+    ) -> None:
+        self.target = target
+        self.columns = columns
+        self.schema = schema
+        self.recipe = recipe
+        self.weights = weights
+
+    def score(self, observations: pa.RecordBatch) -> Scores:
+        """Score n observations.
+
+        Returns
+        -------
+        BINARY: float64[n], the probability of the positive class. MULTICLASS: float64[n, classes], each row summing
+        to 1. REGRESSION: float64[n], in the target's own unit.
+        """
+        learned = self.weights
+        linear = decision(self.recipe.features(observations), learned.keys, learned.weights, learned.intercept)
+        if self.target.type is ModelType.REGRESSION:
+            return linear[:, 0]
+        if self.target.type is ModelType.BINARY:
+            return probabilities(linear, "logistic")[:, 0]
+        return probabilities(linear, "softmax")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that a prediction hangs on, as `sha256:...`."""
+        digest = hashlib.sha256(self._manifest())
+        for name, tensor in sorted(self._tensors().items()):
+            digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
+            digest.update(tensor.tobytes())
+        return f"sha256:{digest.hexdigest()}"
+
+    @property
+    def size_in_bytes(self) -> int:
+        """Bytes of the model's files."""
+        return len(self._manifest()) + sum(tensor.nbytes for tensor in self._tensors().values())
+
+    def files(self) -> dict[str, bytes]:
+        """Return the model's folder, file by file."""
+        return {MANIFEST: self._manifest(), WEIGHTS: safetensors.numpy.save(self._tensors())}
+
+    @classmethod
+    def from_files(cls, files: dict[str, bytes], *, fingerprint: str) -> Model:
+        """Read a model's folder; raises CorruptObject where it does not have the fingerprint that it should."""
+        try:
+            manifest = msgspec.json.decode(files[MANIFEST], type=_Manifest)
+            tensors = safetensors.numpy.load(files[WEIGHTS])
+            model = cls(
+                manifest.target,
+                manifest.columns,
+                Schema.from_json(manifest.attributes),
+                FittedRecipe.from_document(manifest.recipe),
+                Weights(tensors["keys"], tensors["weights"], tensors["intercept"]),
+            )
+        except (KeyError, ValueError, msgspec.DecodeError, safetensors.SafetensorError) as error:
+            raise CorruptObject(f"the model {fingerprint} cannot be read: {error}", _REMEDY) from None
+        if manifest.format > FORMAT or model.fingerprint != fingerprint:
+            raise CorruptObject(f"the model {fingerprint} does not have that fingerprint any more", _REMEDY)
+        return model
+
+    def _manifest(self) -> bytes:
+        manifest = _Manifest(FORMAT, self.target, self.columns, self.schema.to_json(), self.recipe.to_document())
+        return msgspec.json.format(msgspec.json.encode(manifest, order="sorted"))
+
+    def _tensors(self) -> dict[str, npt.NDArray[Any]]:
+        learned = self.weights
+        return {"keys": learned.keys, "weights": learned.weights, "intercept": learned.intercept}
+
+
+_REMEDY = "Restore its folder from a backup, or return to another model with `understudy promote`."

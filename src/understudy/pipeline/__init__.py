@@ -1,0 +1,140 @@
+"""`learn`: rows are extracted, transformed into observations, loaded into data sources, a model, an evaluation and a verdict.
+
+Whatever fails on the way, nothing has changed for those who ask for predictions: the champion serves until the verdict's
+one transaction lets another model serve.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from understudy.config import Project
+from understudy.errors import ExtractError, UnderstudyError
+from understudy.house import House
+from understudy.pipeline import extracting, transforming
+from understudy.pipeline.loading import Run, load_observations
+from understudy.pipeline.progress import Progress, Quiet
+from understudy.pipeline.retention import forget
+from understudy.pipeline.workspace import Extracted, Observed, Workspace
+from understudy.store.catalog import new_id
+from understudy.store.lock import Holder, exclusive
+from understudy.transform import TransformSource
+
+__all__ = ["Progress", "Quiet", "extract", "learn", "load", "transform"]
+
+
+def learn(project: Project, progress: Progress | None = None, *, dry_run: bool = False) -> dict[str, Any]:
+    """Do all of it; return the document of `learn --json` (design, section 5)."""
+    watch = progress or Quiet()
+    with _working(project, watch) as house, _run(house) as run_id:
+        workspace = Workspace(project)
+        extracted = extracting.extract(project, workspace, watch)
+        _refuse_vanished_columns(house, extracted)
+        source = transforming.transform_source(project)
+        observed = transforming.observe(project, workspace, extracted, source, watch)
+        return _loaded(house, workspace, extracted, observed, source, watch, run_id, dry_run)
+
+
+def extract(project: Project, progress: Progress | None = None) -> Extracted:
+    """Do the first stage alone: rows into `.understudy/work/`."""
+    watch = progress or Quiet()
+    with _working(project, watch) as house:
+        extracted = extracting.extract(project, Workspace(project), watch)
+        _refuse_vanished_columns(house, extracted)
+        return extracted
+
+
+def transform(project: Project, progress: Progress | None = None) -> Observed:
+    """Do the second stage alone, on the rows of `extract`."""
+    watch = progress or Quiet()
+    with _working(project, watch):
+        workspace = Workspace(project)
+        asked = extracting.asked_of_extract(project)
+        extracted = workspace.report(Extracted, asked=asked, command="extract")
+        return transforming.observe(project, workspace, extracted, transforming.transform_source(project), watch)
+
+
+def load(project: Project, progress: Progress | None = None, *, dry_run: bool = False) -> dict[str, Any]:
+    """Do the third stage alone, on the observations of `transform`; return the same document as `learn`."""
+    watch = progress or Quiet()
+    with _working(project, watch) as house, _run(house) as run_id:
+        workspace = Workspace(project)
+        asked = extracting.asked_of_extract(project)
+        extracted = workspace.report(Extracted, asked=asked, command="extract")
+        source = transforming.transform_source(project)
+        asked = transforming.asked_of_transform(project, extracted, source)
+        observed = workspace.report(Observed, asked=asked, command="transform")
+        return _loaded(house, workspace, extracted, observed, source, watch, run_id, dry_run)
+
+
+def _loaded(  # noqa: PLR0913 - the sum of three stages
+    house: House,
+    workspace: Workspace,
+    extracted: Extracted,
+    observed: Observed,
+    source: TransformSource | None,
+    progress: Progress,
+    run_id: str,
+    dry_run: bool,
+) -> dict[str, Any]:
+    run = Run(house.project, house, workspace, extracted, observed, source, progress, run_id)
+    document = load_observations(run, dry_run=dry_run)
+    forget(house)
+    return document
+
+
+@contextlib.contextmanager
+def _working(project: Project, progress: Progress) -> Iterator[House]:
+    """Open the store for writing, one process at a time; a second waits and says for whom."""
+    house = House(project, create=True)
+    with exclusive(house.lock, on_wait=_tell(progress)):
+        house.objects.sweep()
+        yield house
+
+
+def _tell(progress: Progress) -> Callable[[Holder | None], None]:
+    return lambda holder: progress.note(f"waiting for {holder or 'another process'} to finish in this project")
+
+
+@contextlib.contextmanager
+def _run(house: House) -> Iterator[str]:
+    """Put a run on record; whatever fails, the record says so."""
+    _close_interrupted(house)
+    run_id = new_id("run")
+    house.catalog.create("run", run_id, {}, status="INPROGRESS", project=house.project.name)
+    try:
+        yield run_id
+    except UnderstudyError as error:
+        with contextlib.suppress(UnderstudyError):  # a full disk must not hide what failed
+            house.catalog.update(run_id, status="FAILED", document={"message": error.message, "hint": error.hint})
+        raise
+
+
+def _close_interrupted(house: House) -> None:
+    """Runs still under way are those of killed processes: we hold the lock."""
+    promoted = {entry.run_id for entry in house.catalog.promotions(house.project.name)}
+    for entity in house.catalog.find("run", project=house.project.name, limit=20):
+        if entity.status == "INPROGRESS":
+            done = entity.id in promoted
+            document = {**entity.document, "message": "the process was interrupted"}
+            house.catalog.update(entity.id, status="COMPLETED" if done else "FAILED", document=document)
+
+
+def _refuse_vanished_columns(house: House, extracted: Extracted) -> None:
+    """A column that the champion learned from and that the same extract no longer gives is an accident, not a wish."""
+    state = house.endpoint.champion()
+    if state is None or state.champion is None:
+        return
+    before = house.catalog.get(state.champion).document
+    if before.get("asked_of_extract") != extracted.asked:
+        return
+    now = {column.name for column in extracted.columns}
+    vanished = [column["name"] for column in before["columns"] if column["name"] not in now]
+    if vanished:
+        raise ExtractError(
+            f"the extract no longer gives {', '.join(map(repr, vanished))}, which the champion learned from; "
+            f"it gave {', '.join(map(repr, sorted(now)))}",
+            "Bring the column back; or, if that is meant, change [extract] so that it no longer asks for it.",
+        )

@@ -1,0 +1,192 @@
+"""Second stage: observations out of extracted rows; what they mean; which of them are held out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from understudy.config import Project
+from understudy.datasource import Part, Parts, held_out
+from understudy.errors import InvalidInput, TransformError
+from understudy.pipeline.meaning import Meaning, settle
+from understudy.pipeline.progress import Progress
+from understudy.pipeline.workspace import Extracted, Observed, Workspace, digest_of
+from understudy.schema import ModelType
+from understudy.spool import read_rows, write_rows
+from understudy.target import Target, sorted_labels
+from understudy.transform import TransformSource, collect, load, prove_row_wise
+from understudy.values import read_texts
+
+PART = "__part__"
+"""Column of the stored observations: what each row is for (`datasource.Part`)."""
+
+PROOF_ROWS = 64
+"""Rows on which `learn` proves that the transform function is row-wise."""
+
+Observe = Callable[[pa.RecordBatch], pa.RecordBatch]
+
+
+def asked_of_transform(project: Project, extracted: Extracted, source: TransformSource | None) -> str:
+    """Digest the settings, code and rows that observations hang on."""
+    schema = project.path(project.data.schema).read_text(encoding="utf-8") if project.data.schema else None
+    code = source.digest if source else None
+    return digest_of(extracted.asked, extracted.digest, code, project.data, project.train.type, schema)
+
+
+def transform_source(project: Project) -> TransformSource | None:
+    """Read the project's transform function and the modules of its own that it imports; None without a function."""
+    return collect(project.root, project.transform.function) if project.transform.function else None
+
+
+def observe(
+    project: Project, workspace: Workspace, extracted: Extracted, source: TransformSource | None, progress: Progress
+) -> Observed:
+    """Turn the extracted rows into observations in the workspace, each with the part that it plays.
+
+    Raises
+    ------
+    TransformError : the project's function breaks its contract.
+    ConfigError, SchemaError : the project names attributes that the observations do not have.
+    InvalidInput : no row has a usable target.
+    """
+    began = time.perf_counter()
+    progress.stage("transform", extracted.rows)
+    workspace.begin(Observed)
+    sample = pq.read_table(workspace.sample)
+    observed_sample = _observed_sample(project, source, sample)
+    meaning = settle(project, observed_sample)
+    parting = _Parting(project, workspace, extracted, meaning.target)
+    run = load(source) if source else None
+    arrow_schema = _stored_schema(observed_sample.schema, meaning.target)
+
+    def stored() -> Iterator[pa.RecordBatch]:
+        for batch in read_rows(workspace.extracted):
+            observations = run(batch) if run else batch
+            parts = parting.next(observations.column(meaning.target.name))
+            progress.advance(batch.num_rows)
+            yield _stored(observations, meaning.target, parts, arrow_schema)
+
+    write_rows(workspace.observations, arrow_schema, stored())
+    report = _report(project, extracted, source, meaning, parting, time.perf_counter() - began)
+    workspace.finish(report)
+    return report
+
+
+def _observed_sample(project: Project, source: TransformSource | None, sample: pa.Table) -> pa.Table:
+    """Run the function over the sample, having proven on some rows that it may be run over batches."""
+    if source is None:
+        return sample
+    run = load(source)
+    batches = sample.combine_chunks().to_batches()
+    prove_row_wise(run, batches[0].slice(0, PROOF_ROWS), project.data.target)
+    return pa.Table.from_batches([run(batch) for batch in batches])
+
+
+def _stored_schema(observed: pa.Schema, target: Target) -> pa.Schema:
+    """Return the Arrow schema of stored observations: a BINARY target as 1 and 0, and the row's part beside."""
+    fields = [
+        pa.field(f.name, pa.int64()) if f.name == target.name and target.type is ModelType.BINARY else f
+        for f in observed
+    ]
+    return pa.schema([*fields, pa.field(PART, pa.uint8())])
+
+
+def _stored(observations: pa.RecordBatch, target: Target, parts: Parts, schema: pa.Schema) -> pa.RecordBatch:
+    columns = []
+    for wanted in schema:
+        if wanted.name == PART:
+            columns.append(pa.array(parts, pa.uint8()))
+            continue
+        cells = observations.column(wanted.name)
+        columns.append(_conform(target.stored(cells) if wanted.name == target.name else cells, wanted))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _conform(cells: pa.Array, wanted: pa.Field) -> pa.Array:
+    """Give cells the type that the sample had; a function that answers now this type and now that is an error."""
+    if cells.type == wanted.type:
+        return cells
+    try:
+        return read_texts(cells) if pa.types.is_string(wanted.type) else cells.cast(wanted.type)
+    except pa.ArrowInvalid as error:
+        raise TransformError(
+            f"the transform function gave column {wanted.name!r} as {wanted.type} first and as {cells.type} later: {error}",
+            "Let it return one type for a column whatever the batch holds.",
+        ) from None
+
+
+@dataclass
+class _Parting:
+    """Decides row by row what each is for, and counts the target's labels among the training rows."""
+
+    project: Project
+    workspace: Workspace
+    extracted: Extracted
+    target: Target
+    done: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    counts: list[int] = field(default_factory=lambda: [0] * len(Part))
+
+    def next(self, cells: pa.Array) -> Parts:
+        """Return the parts of the next len(cells) rows."""
+        keys = self.workspace.read_keys(self.done, len(cells))
+        out = held_out(self.project.data.split, keys, self.done, self.extracted.rows)
+        parts = np.where(out, np.uint8(Part.EVALUATION), np.uint8(Part.TRAINING))
+        parts[~_usable(self.target, cells)] = Part.REJECTED
+        self._count(cells, parts)
+        self.done += len(cells)
+        return parts
+
+    def _count(self, cells: pa.Array, parts: Parts) -> None:
+        for part in Part:
+            self.counts[part] += int(np.count_nonzero(parts == part))
+        if self.target.type is ModelType.MULTICLASS:
+            seen = pc.value_counts(read_texts(cells).filter(pa.array(parts == Part.TRAINING)))
+            for label, count in zip(seen.field("values").to_pylist(), seen.field("counts").to_pylist(), strict=True):
+                self.labels[label] += count
+
+
+def _usable(target: Target, cells: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Tell which cells hold a target to learn from."""
+    if target.type is ModelType.MULTICLASS:
+        return np.asarray(pc.not_equal(read_texts(cells), "").to_numpy(zero_copy_only=False))
+    return ~np.isnan(target.codes(cells))
+
+
+def _report(
+    project: Project,
+    extracted: Extracted,
+    source: TransformSource | None,
+    meaning: Meaning,
+    parting: _Parting,
+    seconds: float,
+) -> Observed:
+    training, evaluation, rejected = parting.counts
+    if training == 0:
+        raise InvalidInput(
+            f"none of the {extracted.rows:,} rows can be learned from: {rejected:,} have no usable "
+            f"{meaning.target.name!r}, {evaluation:,} are held out",
+            "Check the target's name and type; nothing was changed.",
+        )
+    target = meaning.target
+    if target.type is ModelType.MULTICLASS:
+        target = msgspec.structs.replace(target, classes=sorted_labels(list(parting.labels)))
+    return Observed(
+        asked=asked_of_transform(project, extracted, source),
+        attributes=meaning.schema,
+        target=target,
+        transform=source.digest if source else None,
+        training=training,
+        evaluation=evaluation,
+        rejected=rejected,
+        remarks=meaning.remarks,
+        seconds=seconds,
+    )

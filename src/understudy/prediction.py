@@ -1,0 +1,141 @@
+"""Predictions: records as extracted in, answers out, by one model and its own version of the transform function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from understudy.errors import InvalidInput
+from understudy.model import Model, Scores
+from understudy.schema import AttributeType, ModelType
+from understudy.transform import Transform
+from understudy.values import batch_of_records, read_numbers, read_texts
+
+THRESHOLD = 0.5
+"""Score from which on a BINARY answer is the positive label (reference 8.1)."""
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One extracted column: its name and Arrow type (string, int64, double or bool)."""
+
+    name: str
+    type: str
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The column's type as Arrow has it."""
+        return pa.type_for_alias(self.type)
+
+
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One answer; `label` with `scores`, or `value` for a regression."""
+
+    model_id: str
+    prediction_id: str | None
+    label: str | None = None
+    scores: dict[str, float] | None = None
+    value: float | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return the answer as `predict --json` prints it."""
+        answer: dict[str, Any] = {"value": self.value} if self.scores is None else {}
+        if self.scores is not None:
+            answer = {"label": self.label, "scores": self.scores}
+        return {**answer, "model_id": self.model_id, "prediction_id": self.prediction_id}
+
+
+class Predictor:
+    """A model, its id, the extracted columns and the transform function that it was trained behind."""
+
+    def __init__(
+        self, model_id: str, model: Model, columns: tuple[Column, ...], transform: Transform | None = None
+    ) -> None:
+        self.model_id = model_id
+        self.model = model
+        self.columns = columns
+        self.transform = transform
+
+    def observe(self, extracted: pa.RecordBatch) -> pa.RecordBatch:
+        """Turn extracted rows into observations by this model's own function."""
+        return self.transform(extracted) if self.transform else extracted
+
+    def score(self, extracted: pa.RecordBatch) -> Scores:
+        """Score n extracted rows; see `Model.score`."""
+        return self.model.score(self.observe(self.as_trained(extracted)))
+
+    def predict(self, records: Sequence[dict[str, Any]], top: int | None = None) -> tuple[list[Prediction], list[str]]:
+        """Answer each record, in order; return the answers and the names of attributes that the model does not know.
+
+        Raises
+        ------
+        InvalidInput : a value cannot be read as the number that its attribute is.
+        """
+        batch, unknown = batch_of_records(records, [(column.name, column.arrow) for column in self.columns])
+        aside = {self.model.target.name}
+        observations = self.observe(batch)
+        self._refuse_wrong_types(observations)
+        return self.answers(self.model.score(observations), top), [name for name in unknown if name not in aside]
+
+    def answers(self, scores: Scores, top: int | None = None) -> list[Prediction]:
+        """Turn scores into answers; `top` keeps the best N classes."""
+        target = self.model.target
+        if target.type is ModelType.REGRESSION:
+            return [Prediction(self.model_id, None, value=value) for value in scores.tolist()]
+        if target.type is ModelType.BINARY:
+            scores = np.column_stack([1 - scores, scores])
+        return [self._answer(row, top) for row in scores]
+
+    def _answer(self, scores: Scores, top: int | None) -> Prediction:
+        classes = self.model.target.classes
+        best = np.argsort(-scores, kind="stable")
+        if self.model.target.type is ModelType.BINARY:
+            label = classes[int(scores[1] >= THRESHOLD)]
+        else:
+            label = classes[int(best[0])]
+        shown = best[:top] if top is not None else range(len(classes))
+        return Prediction(self.model_id, None, label, {classes[int(i)]: float(scores[i]) for i in shown})
+
+    def as_trained(self, extracted: pa.RecordBatch) -> pa.RecordBatch:
+        """Give rows of another extract the columns and types that this model was trained with."""
+        wanted = [(column.name, column.arrow) for column in self.columns]
+        have = {field.name: field.type for field in extracted.schema}
+        if all(have.get(name) == kind for name, kind in wanted):
+            return extracted
+        columns = [_cells(extracted, name, kind) for name, kind in wanted]
+        return pa.RecordBatch.from_arrays(columns, names=[name for name, _ in wanted])
+
+    def _refuse_wrong_types(self, observations: pa.RecordBatch) -> None:
+        for attribute in self.model.schema.features:
+            if attribute.type is not AttributeType.NUMERIC or attribute.name not in observations.schema.names:
+                continue
+            cells = observations.column(attribute.name)
+            if read_numbers(cells).invalid:
+                number, text = next(
+                    (i, text) for i, text in enumerate(read_texts(cells).to_pylist(), 1) if _is_no_number(text)
+                )
+                raise InvalidInput(
+                    f"attribute {attribute.name!r} is NUMERIC, but record {number} holds {text!r}",
+                    "Give a number, or leave the attribute out.",
+                )
+
+
+def _is_no_number(text: str) -> bool:
+    return bool(read_numbers(pa.array([text], pa.string())).invalid)
+
+
+def _cells(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
+    """Return one column in the wanted type; nulls where it is missing or a cell cannot be read so."""
+    if name not in batch.schema.names:
+        return pa.nulls(batch.num_rows, kind)
+    cells = batch.column(name)
+    if cells.type == kind:
+        return cells
+    if pa.types.is_string(kind):
+        return read_texts(cells)
+    numbers = read_numbers(cells).values
+    array = pa.array(numbers, mask=np.isnan(numbers))
+    return array.cast(kind, safe=False)

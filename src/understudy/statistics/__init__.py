@@ -1,0 +1,29 @@
+"""One-pass, mergeable insights per attribute."""
+
+from understudy.statistics.collect import Statistics
+from understudy.statistics.insights import (
+    BinaryInsight,
+    Bins,
+    CategoricalInsight,
+    Insight,
+    Insights,
+    NumericInsight,
+    TextInsight,
+    ValueCount,
+    Word,
+)
+from understudy.statistics.numbers import Distribution
+
+__all__ = [
+    "BinaryInsight",
+    "Bins",
+    "CategoricalInsight",
+    "Distribution",
+    "Insight",
+    "Insights",
+    "NumericInsight",
+    "Statistics",
+    "TextInsight",
+    "ValueCount",
+    "Word",
+]

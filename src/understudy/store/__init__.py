@@ -1,0 +1,1 @@
+"""All persistence and no decisions: the catalog (SQL), the objects (files), the lock, and what may be cleared away."""

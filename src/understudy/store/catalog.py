@@ -1,0 +1,309 @@
+"""The catalog: what exists, who serves, and every promotion ever, in one SQL database.
+
+The same code runs on SQLite, PostgreSQL and, for tests, SQLite in memory (`sqlite://`).
+
+>>> catalog = Catalog.open("sqlite://")
+>>> catalog.create("model", "ml-one", {"classes": ["a", "b"]}, status="COMPLETED").status
+'COMPLETED'
+>>> entry = Promotion("policies", "learn", "ml-one", "ADMITTED", ("beats the baseline",), None, "ml-one")
+>>> catalog.record(entry).sequence
+1
+>>> catalog.endpoint("policies").champion
+'ml-one'
+>>> catalog.close()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from understudy.errors import Busy, NotFound, StoreError
+from understudy.store.tables import bring_to_version, endpoints, engine_for, entities, promotions, version_of
+
+Document = Mapping[str, Any]
+"""What belongs to an entry beyond the columns all have; plain JSON."""
+
+_ID_CHARACTERS = string.ascii_letters + string.digits
+
+
+class Entity(msgspec.Struct, frozen=True):
+    """Something that was made: a run, data source, model or evaluation."""
+
+    id: str
+    kind: str
+    project: str
+    status: str
+    """PENDING, INPROGRESS, COMPLETED, FAILED or DELETED (reference 2.7)."""
+    created_at: str
+    updated_at: str
+    document: Document
+
+
+class Promotion(msgspec.Struct, frozen=True):
+    """One line of an endpoint's history: a verdict, or a flip by hand."""
+
+    endpoint: str
+    by: str
+    """learn, promote, rollback or learning."""
+    model_id: str
+    """The model that was judged, or named."""
+    status: str
+    """ADMITTED, REFUSED or HELD."""
+    reasons: tuple[str, ...]
+    champion_before: str | None
+    champion: str | None
+    """Who serves after it."""
+    run_id: str | None = None
+    document: Document = {}
+    at: str = ""
+    """When it was recorded, ISO 8601 in UTC; given by the catalog."""
+    sequence: int = 0
+    """Its place in the history; given by the catalog."""
+
+
+class EndpointState(msgspec.Struct, frozen=True):
+    """Who serves under a stable name."""
+
+    name: str
+    champion: str | None = None
+    since: str | None = None
+    """When the champion's flip was recorded."""
+    run_id: str | None = None
+    """The run that made the champion."""
+    pinned: bool = False
+    """Whether verdicts are held until `unpin`."""
+    document: Document = {}
+
+
+def new_id(prefix: str) -> str:
+    """Return a new id: `run-20261123T070000-a1b2c3` for "run", else Amazon ML's form, `ml-` and 11 characters."""
+    if prefix == "run":
+        return f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    return f"{prefix}-{''.join(secrets.choice(_ID_CHARACTERS) for _ in range(11))}"
+
+
+def now() -> str:
+    """Return the time as the catalog writes it: ISO 8601 in UTC, to the microsecond."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Catalog:
+    """An open catalog. Each call is one transaction, so a kill leaves the state before a call or after it.
+
+    Every method raises StoreError when the database cannot be read or written, and Busy when another process holds it.
+    """
+
+    def __init__(self, engine: sa.Engine, place: str) -> None:
+        self._engine = engine
+        self._place = place
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = True) -> Catalog:
+        """Open the catalog at `url`, sqlite or postgresql, making it where missing unless `create` is false.
+
+        An existing catalog can be opened and read while its disk is full or read-only.
+
+        Raises
+        ------
+        ConfigError : the url is none of a catalog.
+        StoreError : the catalog is missing, damaged, out of reach, or of a newer version.
+
+        """
+        catalog = cls(engine_for(url, create=create), sa.make_url(url).render_as_string(hide_password=True))
+        try:
+            catalog._prepare(create=create)
+        except StoreError:
+            catalog.close()
+            raise
+        return catalog
+
+    def _prepare(self, *, create: bool) -> None:
+        """Make the tables where there are none; an existing catalog is only read."""
+        with self._read() as connection:
+            version = version_of(connection)
+        if version is None and not create:
+            raise StoreError(f"there is no catalog in {self}", "The first `understudy learn` makes it.")
+        if version is None:
+            with self._write() as connection:
+                bring_to_version(connection)
+
+    def __str__(self) -> str:
+        return self._place
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def create(
+        self,
+        kind: str,
+        entity_id: str,
+        document: Document,
+        *,
+        status: str = "PENDING",
+        project: str = "",
+    ) -> Entity:
+        """Add an entity; raises StoreError where the id is taken."""
+        at = now()
+        entity = Entity(entity_id, kind, project, status, at, at, document)
+        with self._write() as connection:
+            connection.execute(entities.insert().values(msgspec.structs.asdict(entity)))
+        return entity
+
+    def update(self, entity_id: str, *, status: str | None = None, document: Document | None = None) -> Entity:
+        """Replace an entity's status, document, or both; raises NotFound."""
+        changes = {"status": status, "document": document}
+        given = {name: value for name, value in changes.items() if value is not None}
+        with self._write() as connection:
+            connection.execute(entities.update().where(entities.c.id == entity_id).values(updated_at=now(), **given))
+            return _entity(connection, entity_id)
+
+    def get(self, entity_id: str) -> Entity:
+        """Return the entity `entity_id`; raises NotFound."""
+        with self._read() as connection:
+            return _entity(connection, entity_id)
+
+    def find(self, kind: str, *, project: str | None = None, limit: int | None = None) -> list[Entity]:
+        """Return the entities of a kind, newest first."""
+        query = sa.select(*_ENTITY).where(entities.c.kind == kind).order_by(entities.c.sequence.desc()).limit(limit)
+        if project is not None:
+            query = query.where(entities.c.project == project)
+        with self._read() as connection:
+            return [Entity(**row) for row in connection.execute(query).mappings()]
+
+    def record(self, promotion: Promotion, *, pin: bool | None = None) -> Promotion:
+        """Append a line to an endpoint's history and, where it changes the champion, flip: all in one transaction.
+
+        `pin` sets or lifts the endpoint's pin in the same transaction; None leaves it.
+
+        Raises
+        ------
+        Busy : another flip came between; `promotion.champion_before` no longer serves. Nothing was changed, and a
+            refusal is not recorded either: it would name a champion that does not serve.
+        StoreError : the new champion is no entity of this catalog. Nothing was changed.
+
+        """
+        promotion = msgspec.structs.replace(promotion, at=now())
+        with self._write() as connection:
+            _compare(_made_endpoint(connection, promotion.endpoint), promotion)
+            changes: dict[str, object] = {} if pin is None else {"pinned": pin}
+            if promotion.champion != promotion.champion_before:
+                changes |= {"champion": promotion.champion, "since": promotion.at, "run_id": promotion.run_id}
+            if changes:
+                connection.execute(endpoints.update().where(endpoints.c.name == promotion.endpoint).values(changes))
+            columns = msgspec.structs.asdict(promotion) | {"reasons": list(promotion.reasons)}
+            del columns["sequence"]
+            sequence = connection.execute(
+                promotions.insert().values(columns).returning(promotions.c.sequence)
+            ).scalar_one()
+        return msgspec.structs.replace(promotion, sequence=sequence)
+
+    def pin(self, name: str, *, pinned: bool) -> EndpointState:
+        """Set or lift an endpoint's pin."""
+        with self._write() as connection:
+            state = _made_endpoint(connection, name)
+            connection.execute(endpoints.update().where(endpoints.c.name == name).values(pinned=pinned))
+        return msgspec.structs.replace(state, pinned=pinned)
+
+    def endpoint(self, name: str) -> EndpointState:
+        """Return who serves under `name`; a name never used has no champion."""
+        with self._read() as connection:
+            return _endpoint(connection, name) or EndpointState(name)
+
+    def promotions(self, endpoint: str) -> list[Promotion]:
+        """Return an endpoint's history, oldest first, refusals included."""
+        query = sa.select(promotions).where(promotions.c.endpoint == endpoint).order_by(promotions.c.sequence)
+        with self._read() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [Promotion(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
+
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        with (
+            self._explained(),
+            self._engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say in our words what the database's driver reports."""
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            raise _explanation(str(self), error) from error
+
+
+_ENTITY: Sequence[sa.Column[Any]] = [entities.c[field] for field in Entity.__struct_fields__]
+
+
+def _entity(connection: sa.Connection, entity_id: str) -> Entity:
+    row = connection.execute(sa.select(*_ENTITY).where(entities.c.id == entity_id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound(
+            f"nothing has the id {entity_id!r}", "`understudy history` and `understudy status` name those that exist."
+        )
+    return Entity(**row)
+
+
+def _endpoint(connection: sa.Connection, name: str) -> EndpointState | None:
+    row = connection.execute(sa.select(endpoints).where(endpoints.c.name == name)).mappings().one_or_none()
+    return EndpointState(**row) if row else None
+
+
+def _made_endpoint(connection: sa.Connection, name: str) -> EndpointState:
+    """Return an endpoint's state, made where it is new; inside a writing transaction."""
+    state = _endpoint(connection, name)
+    if state is None:
+        connection.execute(endpoints.insert().values(name=name, pinned=False, document={}))
+    return state or EndpointState(name)
+
+
+def _compare(state: EndpointState, promotion: Promotion) -> None:
+    if state.champion != promotion.champion_before:
+        raise Busy(
+            f"endpoint {state.name!r} is served by {state.champion} now, not by {promotion.champion_before}: "
+            "another promotion came between; nothing was changed",
+            "Run again to judge against the present champion.",
+        )
+
+
+_SQLITE_WORDS = {
+    sqlite3.SQLITE_BUSY: (Busy, "is locked by another process", "Try again when it is done."),
+    sqlite3.SQLITE_FULL: (StoreError, "has no space left on its disk; nothing was changed", "Free some space."),
+    sqlite3.SQLITE_READONLY: (StoreError, "cannot be written", "Check the permissions of file and folder."),
+    sqlite3.SQLITE_CANTOPEN: (StoreError, "cannot be opened", "Check the permissions of file and folder."),
+    sqlite3.SQLITE_CORRUPT: (StoreError, "is damaged", "Restore a copy, or move it away and learn again."),
+    sqlite3.SQLITE_NOTADB: (StoreError, "is no SQLite file", "Restore a copy, or move it away and learn again."),
+}
+
+_LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
+
+
+def _explanation(catalog: str, error: sa.exc.SQLAlchemyError) -> StoreError:
+    cause = getattr(error, "orig", None) or error
+    code = getattr(cause, "sqlite_errorcode", -1) & 0xFF
+    reason = str(cause).strip().partition("\n")[0]
+    if code in _SQLITE_WORDS:
+        kind, words, hint = _SQLITE_WORDS[code]
+        return kind(f"the catalog {catalog} {words} ({reason})", hint)
+    if getattr(cause, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+        return Busy(f"the catalog {catalog} is locked by another process ({reason})", "Try again when it is done.")
+    if isinstance(error, sa.exc.IntegrityError):
+        return StoreError(f"the catalog {catalog} refuses a contradiction ({reason}); nothing was changed")
+    return StoreError(f"the catalog {catalog} cannot be used: {reason}", "Check store.catalog in the project file.")

@@ -1,0 +1,185 @@
+"""The catalog's tables, their version, and the engines that reach them on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool, StaticPool
+
+from understudy.errors import ConfigError, StoreError
+
+VERSION = 1
+"""Raised with every change of the tables below."""
+
+_BUSY_SECONDS = 10.0
+_WRITE_LOCK = 0x756E6465  # any number that all processes of ours agree on
+
+metadata = sa.MetaData()
+
+schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
+
+entities = sa.Table(
+    "entities",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("project", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Index("entities_by_kind", "kind", "project", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text),
+    sa.Column("model_id", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("champion_before", sa.Text),
+    sa.Column("champion", sa.Text),
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Index("promotions_by_endpoint", "endpoint", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+endpoints = sa.Table(
+    "endpoints",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("champion", sa.Text, sa.ForeignKey("entities.id")),
+    sa.Column("since", sa.Text),
+    sa.Column("run_id", sa.Text),
+    sa.Column("pinned", sa.Boolean, nullable=False),
+    sa.Column("document", sa.JSON, nullable=False),
+)
+
+
+def engine_for(url: str, *, create: bool) -> sa.Engine:
+    """Return an engine for `url`; `create` allows a missing SQLite file to be made.
+
+    Raises
+    ------
+    ConfigError : the url is neither sqlite nor postgresql.
+    StoreError : there is no such SQLite file, and `create` is false.
+
+    """
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ConfigError("store.catalog is no database url", "Write for example sqlite:///catalog.db.") from None
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database in {None, "", ":memory:"}:
+            return _prepared(_memory_engine())
+        case "sqlite":
+            return _prepared(_file_engine(Path(str(parsed.database)), create=create))
+        case "postgresql":
+            engine = sa.create_engine(
+                parsed.set(drivername="postgresql+psycopg"), json_serializer=_json, pool_pre_ping=True
+            )
+            return _prepared(engine)
+        case other:
+            raise ConfigError(f"store.catalog is a {other} database", "Use sqlite:/// or postgresql://.")
+
+
+def bring_to_version(connection: sa.Connection) -> None:
+    """Make the tables where there are none, in the caller's writing transaction; raises StoreError for newer ones."""
+    if version_of(connection) is None:
+        metadata.create_all(connection)
+        connection.execute(schema_version.insert().values(version=VERSION))
+
+
+def version_of(connection: sa.Connection) -> int | None:
+    """Return the version of the tables, None where there are none; raises StoreError where they are newer than this."""
+    if not sa.inspect(connection).has_table(schema_version.name):
+        return None
+    version = connection.execute(sa.select(schema_version.c.version)).scalar()
+    if version is not None and version > VERSION:
+        raise StoreError(
+            f"the catalog has version {version}; this Understudy knows versions up to {VERSION}",
+            "Use the newer Understudy that wrote it.",
+        )
+    return version
+
+
+def _memory_engine() -> sa.Engine:
+    connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    connection.execute("pragma foreign_keys = on")
+    return sa.create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool, json_serializer=_json)
+
+
+def _file_engine(file: Path, *, create: bool) -> sa.Engine:
+    if create:
+        with contextlib.suppress(OSError):  # the connection that follows says what is wrong
+            file.parent.mkdir(parents=True, exist_ok=True)
+    elif not file.is_file():
+        raise StoreError(f"there is no catalog at {file}", "The first `understudy learn` makes it.")
+    return sa.create_engine("sqlite://", creator=lambda: _connect(file), poolclass=NullPool, json_serializer=_json)
+
+
+def _prepared(engine: sa.Engine) -> sa.Engine:
+    """Let a transaction that will write take the one write lock first: what it reads stays true until it ends."""
+
+    def begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("begin immediate" if writes else "begin")
+        elif writes:
+            connection.exec_driver_sql(f"set local lock_timeout = '{_BUSY_SECONDS:.0f}s'")
+            connection.exec_driver_sql(f"select pg_advisory_xact_lock({_WRITE_LOCK})")
+
+    sa.event.listen(engine, "begin", begin)
+    return engine
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    """Open a SQLite file; where the disk is full or read-only, so far as it can be read."""
+    try:
+        return _opened(f"{file.absolute().as_uri()}?mode=rwc", "pragma journal_mode = wal")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE or not file.is_file():
+            raise
+    return _opened_without_writing(file)
+
+
+_CANNOT_WRITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+
+
+def _opened_without_writing(file: Path) -> sqlite3.Connection:
+    """Open a SQLite file that stands on a full or read-only disk, for reading.
+
+    The index of its write-ahead log cannot be made there: it is kept in this process's memory instead (exclusive mode).
+    A read-only disk does not allow even that, but with no log there is none to index, and nobody writes.
+    """
+    uri = file.absolute().as_uri()
+    log = file.with_name(file.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        return _opened(f"{uri}?mode=rw", "pragma locking_mode = exclusive")
+    return _opened(f"{uri}?mode=ro&immutable=1", "pragma query_only = on")
+
+
+def _opened(uri: str, *pragmas: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        for pragma in (*pragmas, "pragma foreign_keys = on", "pragma synchronous = full", "pragma schema_version"):
+            connection.execute(pragma).fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _json(document: object) -> str:
+    return msgspec.json.encode(document).decode()

@@ -1,0 +1,151 @@
+"""Training: observations in, model out. The recipe is the project's, or the best of the suggested ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from understudy.errors import TrainingError
+from understudy.learner.learner import Fit, Settings, learn
+from understudy.learner.rows import Rows
+from understudy.model import Model, Weights
+from understudy.recipe import FittedRecipe, Suggestion, fit, parse, suggest
+from understudy.schema import ModelType, Schema
+from understudy.target import Target
+from understudy.values import BATCH_ROWS, read_numbers
+
+SELECTION_ROWS = 30_000
+"""Rows of the sample on which suggested recipes compete."""
+
+_LOSS = {ModelType.BINARY: "logistic", ModelType.MULTICLASS: "softmax", ModelType.REGRESSION: "squared"}
+
+
+class RecipeTrial(msgspec.Struct, frozen=True):
+    """How one suggested recipe fared."""
+
+    reason: str
+    validation_loss: float
+
+
+class Training(msgspec.Struct, frozen=True):
+    """What training did: how the recipe was chosen, and the learner's own account."""
+
+    recipe: str
+    trials: tuple[RecipeTrial, ...]
+    fit: dict[str, Any]
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What is to be learned, from what kind of rows."""
+
+    columns: tuple[str, ...]
+    """Names of the extracted columns."""
+    schema: Schema
+    target: Target
+    """As it stands in the stored observations."""
+    labels: Target
+    """As it stands in the data; it becomes the model's."""
+    recipe: str | None
+    """The project's recipe; None lets the evidence choose."""
+    shuffle: bool
+    settings: Settings
+
+
+def train(
+    task: Task,
+    sample: pa.Table,
+    observations: Callable[[], Iterable[pa.RecordBatch]],
+    scratch: Path,
+    advance: Callable[[int], None],
+) -> tuple[Model, Training]:
+    """Learn a model from training rows.
+
+    Parameters
+    ----------
+    sample : evenly spread training rows; whatever a recipe fits, it fits on them.
+    observations : yields all training rows, in order, each time that it is called.
+    scratch : an empty folder for rows that do not fit into memory; the caller removes it.
+    advance : told how many rows have been turned into features.
+
+    Raises
+    ------
+    RecipeError : the project's recipe does not parse or fit the schema.
+    TrainingError : there is nothing to learn from.
+    """
+    text, trials = _choose_recipe(task, sample)
+    fitted = fit(parse(text, task.schema), task.schema, sample)
+    rows = Rows(scratch, shuffle=task.shuffle)
+    for batch in observations():
+        _append(rows, fitted, task, batch)
+        advance(batch.num_rows)
+    result = _learn(rows, task)
+    model = Model(task.labels, task.columns, task.schema, fitted, _weights(result))
+    return model, Training(text, trials, _account(result))
+
+
+def _choose_recipe(task: Task, sample: pa.Table) -> tuple[str, tuple[RecipeTrial, ...]]:
+    """Return the project's recipe, or the suggestion with the lowest validation loss on a part of the sample."""
+    if task.recipe is not None:
+        return task.recipe, ()
+    suggestions = suggest(task.schema, sample, task.labels.type)
+    if len(suggestions) == 1:
+        return suggestions[0].text, ()
+    stride = -(-sample.num_rows // SELECTION_ROWS)
+    part = sample.take(pa.array(np.arange(0, sample.num_rows, stride)))
+    trials = tuple(_try(task, suggestion, part) for suggestion in suggestions)
+    best = min(range(len(trials)), key=lambda i: trials[i].validation_loss)
+    return suggestions[best].text, trials
+
+
+def _try(task: Task, suggestion: Suggestion, sample: pa.Table) -> RecipeTrial:
+    fitted = fit(parse(suggestion.text, task.schema), task.schema, sample)
+    rows = Rows(shuffle=task.shuffle)
+    for batch in sample.to_batches(BATCH_ROWS):
+        _append(rows, fitted, task, batch)
+    return RecipeTrial(suggestion.reason, _learn(rows, task).validation_loss)
+
+
+def _append(rows: Rows, fitted: FittedRecipe, task: Task, batch: pa.RecordBatch) -> None:
+    codes = task.target.codes(batch.column(task.target.name))
+    rows.append(fitted.features(batch), codes, _importance(task.schema, batch))
+
+
+def _importance(schema: Schema, batch: pa.RecordBatch) -> npt.NDArray[np.float32] | None:
+    """Read the row weights; a row whose weight is missing or not above 0 teaches nothing."""
+    if schema.row_weight is None:
+        return None
+    values = read_numbers(batch.column(schema.row_weight)).values
+    return np.where(values > 0, values, 0.0).astype(np.float32)
+
+
+def _learn(rows: Rows, task: Task) -> Fit:
+    if rows.count == 0:
+        raise TrainingError("there are no training rows", "Check the split and the target.")
+    return learn(rows, _LOSS[task.labels.type], task.labels.outputs, task.settings)
+
+
+def _account(result: Fit) -> dict[str, Any]:
+    """Tell what the learner chose, and how every candidate fared after every pass."""
+    return {
+        "candidate": asdict(result.candidate),
+        "passes": result.passes,
+        "progressive_loss": _finite(result.progressive_loss),
+        "validation_loss": _finite(result.validation_loss),
+        "log": [{**asdict(report), "validation_loss": _finite(report.validation_loss)} for report in result.log],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _weights(result: Fit) -> Weights:
+    return Weights(result.keys, result.weights, np.asarray(result.intercept, np.float64))

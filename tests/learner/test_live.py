@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from learner.worlds import features_of, rows_of, same, take, world
+from understudy.errors import InvalidInput, TrainingError
+from understudy.learner.learner import Settings, learn
+from understudy.learner.live import Learner
+from understudy.learner.losses import probabilities
+from understudy.learner.scoring import decision
+
+each_loss = pytest.mark.parametrize(("loss", "outputs"), [("logistic", 1), ("squared", 1), ("softmax", 3)])
+
+
+def fitted(loss="logistic", outputs=1):
+    """Learn a small world quickly."""
+    features, labels = world(loss=loss)
+    return learn(rows_of(features, labels), loss, outputs, Settings(max_passes=3)), features, labels
+
+
+@each_loss
+def test_learner_predicts_as_its_fit_does(loss, outputs):
+    """Before any row is learned, the learner and the frozen fit agree within float32."""
+    fit, features, _ = fitted(loss, outputs)
+    frozen = probabilities(decision(features, fit.keys, fit.weights, fit.intercept), loss)
+    learner = Learner(fit)
+    live = np.array([learner.predict_one(take(features, np.array([i]))) for i in range(50)])
+    np.testing.assert_allclose(live, frozen[:50], rtol=1e-4)
+
+
+@each_loss
+def test_predicting_changes_nothing(loss, outputs):
+    """Predict is pure: after a hundred queries the snapshot has the same bits."""
+    fit, features, _ = fitted(loss, outputs)
+    learner = Learner(fit)
+    before = learner.snapshot()
+    for i in range(100):
+        learner.predict_one(take(features, np.array([i])))
+    assert same(before, learner.snapshot())
+
+
+@each_loss
+def test_learning_returns_the_loss_from_before_the_step_and_lowers_it(loss, outputs):
+    """The step's loss is what the row cost before it, and the same row costs less after it."""
+    fit, features, labels = fitted(loss, outputs)
+    learner, row = Learner(fit), take(features, np.array([3]))
+    before = learner.loss_one(row, labels[3])
+    assert learner.learn_one(row, labels[3]) == pytest.approx(before, rel=1e-3)
+    assert learner.loss_one(row, labels[3]) < before
+
+
+def test_learner_follows_a_world_that_turns_round():
+    """Fed with flipped labels row by row, the learner comes to predict them; the fit it came from stays as it was."""
+    fit, features, labels = fitted()
+    bits = fit.weights.tobytes()
+    learner = Learner(fit)
+    for i in [*range(600), *range(600)]:
+        learner.learn_one(take(features, np.array([i])), 1 - labels[i])
+    after = learner.snapshot()
+    found = probabilities(decision(features, after.keys, after.weights, after.intercept), "logistic")[:, 0]
+    assert np.mean((found > 0.5) == labels) < 0.3
+    assert fit.weights.tobytes() == bits
+    assert after.rows == fit.rows + 1200
+
+
+def test_new_features_are_learned_and_stand_in_the_snapshot():
+    """Keys that training never saw get weights of their own, far more of them than the fit had."""
+    fit, _, _ = fitted()
+    learner = Learner(fit)
+    for i in range(300):
+        learner.learn_one(features_of([[1000 + i]]), float(i % 2))
+    after = learner.snapshot()
+    assert len(after.keys) == len(fit.keys) + 300
+    assert (after.keys[1:] > after.keys[:-1]).all()
+    odd, even = (learner.predict_one(features_of([[1000 + i]]))[0] for i in (1, 2))
+    assert odd > even
+
+
+def test_learning_on_from_a_snapshot_is_learning_on():
+    """A learner made from a snapshot goes on like the one that the snapshot was taken of, within float32."""
+    fit, features, labels = fitted()
+    first = Learner(fit)
+    for i in range(50):
+        first.learn_one(take(features, np.array([i])), labels[i])
+    second = Learner(first.snapshot())
+    for i in range(50, 150):
+        for learner in (first, second):
+            learner.learn_one(take(features, np.array([i])), labels[i])
+    np.testing.assert_allclose(first.snapshot().weights, second.snapshot().weights, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(("value", "label", "weight"), [(np.nan, 1.0, 1.0), (1.0, np.nan, 1.0), (1.0, 1.0, -1.0)])
+def test_row_that_cannot_be_learned_is_refused_and_nothing_changes(value, label, weight):
+    """NaN among values or labels, or a negative weight, is refused, and the learner keeps its bits."""
+    fit, _, _ = fitted()
+    learner = Learner(fit)
+    before = learner.snapshot()
+    with pytest.raises(InvalidInput):
+        learner.learn_one(features_of([[900]], value), label, weight)
+    with pytest.raises(TrainingError, match="label"):
+        learner.learn_one(features_of([[900]]), 7.0)
+    assert same(before, learner.snapshot())
