@@ -104,7 +104,8 @@ def row(case: Case, seeds: int) -> str:
     amazon = "" if case.amazon is None else f"{case.amazon:,.{digits}f}"
     return (
         f"| {case.name} | {case.metric} | {mean:,.{digits}f} | {spread:,.{digits}f} | {case.baseline:,.{digits}f} "
-        f"| {case.goal:,.{digits}f} | {'yes' if met else 'NO'} | {amazon} | {base:,.{digits}f} | {statistics.median(seconds):.1f} |"
+        f"| {case.goal:,.{digits}f} | {'yes' if met else 'NO'} | {amazon} | {base:,.{digits}f} "
+        f"| {statistics.median(seconds):.1f} |"
     )
 
 

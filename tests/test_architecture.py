@@ -56,9 +56,11 @@ def test_every_test_has_a_sentence():
     """Every test function carries a docstring that states the promise it holds."""
     mute = []
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node):
-                mute.append(f"{file.name}:{node.lineno} {node.name}")
+        mute += [
+            f"{file.name}:{node.lineno} {node.name}"
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node)
+        ]
     assert not mute
 
 

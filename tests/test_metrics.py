@@ -239,6 +239,7 @@ def test_labels_that_the_model_never_saw_are_errors():
         ("BINARY", (np.array([1.0]), np.array([0.5]), np.array([-1.0]))),
         ("MULTICLASS", (np.array([1]), np.array([[0.5, 0.5]]))),
         ("REGRESSION", (np.array([math.nan]), np.array([0.5]))),
+        ("REGRESSION", (np.array([1.0]), np.array([1e60]))),
     ],
 )
 def test_unusable_rows_are_refused_and_leave_nothing_behind(kind, columns):

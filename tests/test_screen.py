@@ -228,7 +228,7 @@ def test_gate_panel_shows_the_interval_and_where_it_was_reached():
         "reasons": ["Too few rows."],
         "metric": "auc",
         "interval": [-0.02, 0.03],
-        "reached_at_row": 1200,
+        "decided_at_row": 1200,
     }
     text = rendered(screen.gate_panel(document))
     for fact in ("HELD", "Too few rows.", "-0.0200 to 0.0300", "1,200"):

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy.errors import SchemaError
+from understudy.errors import InvalidInput, SchemaError
 from understudy.schema import Attribute, AttributeType, Schema
 from understudy.statistics import Distribution, Insights, Statistics
 from understudy.statistics.frequent import CAPACITY
@@ -151,6 +151,22 @@ def test_insight_of_nothing_has_no_figures():
     found = of_column("x", pa.array([None, None], pa.string()), AttributeType.NUMERIC)
     assert (found.missing, found.mean, found.sd, found.minimum, found.median) == (2, None, None, None, None)
     assert b"Infinity" not in msgspec.json.encode(found)
+
+
+def test_insight_of_extreme_numbers_stays_finite():
+    """The largest numbers of both signs in one column overflow neither bins nor moments nor the document."""
+    found = of_column("x", np.array([-1.7e308, 0.0, 1.7e308]), AttributeType.NUMERIC)
+    assert (found.mean, found.median, found.minimum, found.maximum) == (0.0, 0.0, -1.7e308, 1.7e308)
+    assert found.sd == pytest.approx(1.7e308)
+    assert np.isfinite(found.histogram.edges).all()
+    assert sum(found.histogram.counts) == 3
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_sum_of_what_is_no_number_is_refused(value):
+    """An infinite value or NaN among the values to sum up is an InvalidInput, not a wrong figure."""
+    with pytest.raises(InvalidInput):
+        exact_sum(np.array([1.0, value]))
 
 
 def test_binary_insight_reads_every_spelling():

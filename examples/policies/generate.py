@@ -1,4 +1,4 @@
-"""Make the database of `examples/policies`: insurance numbers as people typed them in, and the policy that each belongs to.
+"""Make the database of `examples/policies`: insurance numbers as typed, and the policy that each belongs to.
 
 A provider prints the numbers of all its plans in one format: a length, perhaps leading letters, a range for each digit.
 Plans of one provider differ only in a few digits whose ranges overlap, so no rule of length or prefix tells them apart.

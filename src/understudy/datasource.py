@@ -63,7 +63,7 @@ class DataSource(msgspec.Struct, frozen=True):
 
 
 class RowDigest:
-    """SHA-256 over a stream of row hashes: the same rows in the same order, whatever the source, give the same digest."""
+    """SHA-256 over a stream of row hashes: the same rows in the same order give the same, whatever the source."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()

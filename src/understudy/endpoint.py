@@ -59,7 +59,7 @@ class Endpoint:
         """Return every promotion, oldest first, refusals included."""
         return [_entry(promotion) for promotion in self._catalog.promotions(self.name)]
 
-    def record(  # noqa: PLR0913 - a verdict has this many parts
+    def record(
         self,
         *,
         model_id: str,

@@ -7,6 +7,8 @@ eight little-endian bytes at a time. It is no cryptographic hash: digests and fi
 True
 """
 
+# ruff: noqa: ANN001, ANN201, ANN202 - numba infers the types of kernels
+
 from __future__ import annotations
 
 import numba as nb

@@ -60,7 +60,7 @@ class Schema(msgspec.Struct, frozen=True):
         names = [a.name for a in self.attributes]
         doubles = sorted(name for name, count in Counter(names).items() if count > 1)
         if doubles:
-            raise SchemaError(f"the schema names {_quoted(doubles)} more than once", "Give every attribute its own name.")
+            raise SchemaError(f"the schema names {_quoted(doubles)} more than once", "Give each its own name.")
         parts = {"target": self.target, "rowId": self.row_id, "rowWeight": self.row_weight}
         for part, name in [*parts.items(), *(("excludedAttributeNames", name) for name in self.excluded)]:
             if name is not None and name not in names:
@@ -142,7 +142,7 @@ def _attributes(entries: Any) -> Iterable[Attribute]:
         if not isinstance(name, str) or not name:
             raise SchemaError(f"attribute {number} of the schema has no 'attributeName'", "Give it a name.")
         try:
-            yield Attribute(name, AttributeType(kind))
+            yield Attribute(name, AttributeType(str(kind)))
         except ValueError:
             raise SchemaError(
                 f"attribute {name!r} has the type {kind!r}", f"Use one of {', '.join(AttributeType)}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -44,7 +43,7 @@ class SpoolWriter:
             self._partial.unlink(missing_ok=True)
             raise _write_failed(self.path, failure) from None
         if error is None:
-            os.replace(self._partial, self.path)
+            self._partial.replace(self.path)
         else:
             self._partial.unlink(missing_ok=True)
 

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from understudy.config import Settings
 from understudy.errors import TrainingError
-from understudy.learner.learner import Fit, Settings, learn
+from understudy.learner import learner
+from understudy.learner.learner import Fit
 from understudy.learner.rows import Rows
 from understudy.model import Model, Weights
 from understudy.recipe import FittedRecipe, Suggestion, fit, parse, suggest
@@ -49,14 +51,12 @@ class Task(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
     """Names of the extracted columns."""
     schema: Schema
-    target: Target
-    """As it stands in the stored observations."""
     labels: Target
-    """As it stands in the data; it becomes the model's."""
+    """The target as it stands in the data, not as in the stored observations; it becomes the model's."""
     recipe: str | None
     """The project's recipe; None lets the evidence choose."""
-    shuffle: bool
     settings: Settings
+    """The project's training parameters."""
 
 
 def train(
@@ -82,7 +82,7 @@ def train(
     """
     text, trials = _choose_recipe(task, sample)
     fitted = fit(parse(text, task.schema), task.schema, sample)
-    rows = Rows(scratch, shuffle=task.shuffle)
+    rows = Rows(scratch, shuffle=task.settings.shuffle)
     for batch in observations():
         _append(rows, fitted, task, batch)
         advance(batch.num_rows)
@@ -107,14 +107,15 @@ def _choose_recipe(task: Task, sample: pa.Table) -> tuple[str, tuple[RecipeTrial
 
 def _try(task: Task, suggestion: Suggestion, sample: pa.Table) -> RecipeTrial:
     fitted = fit(parse(suggestion.text, task.schema), task.schema, sample)
-    rows = Rows(shuffle=task.shuffle)
+    rows = Rows(shuffle=task.settings.shuffle)
     for batch in sample.to_batches(BATCH_ROWS):
         _append(rows, fitted, task, batch)
     return RecipeTrial(suggestion.reason, _learn(rows, task).validation_loss)
 
 
 def _append(rows: Rows, fitted: FittedRecipe, task: Task, batch: pa.RecordBatch) -> None:
-    codes = task.target.codes(batch.column(task.target.name))
+    target = task.labels.of_stored
+    codes = target.codes(batch.column(target.name))
     rows.append(fitted.features(batch), codes, _importance(task.schema, batch))
 
 
@@ -129,7 +130,11 @@ def _importance(schema: Schema, batch: pa.RecordBatch) -> npt.NDArray[np.float32
 def _learn(rows: Rows, task: Task) -> Fit:
     if rows.count == 0:
         raise TrainingError("there are no training rows", "Check the split and the target.")
-    return learn(rows, _LOSS[task.labels.type], task.labels.outputs, task.settings)
+    asked = task.settings
+    settings = learner.Settings(
+        max_passes=asked.max_passes, l1=asked.l1, l2=asked.l2, max_size_bytes=asked.max_size_bytes
+    )
+    return learner.learn(rows, _LOSS[task.labels.type], task.labels.outputs, settings)
 
 
 def _account(result: Fit) -> dict[str, Any]:

@@ -144,6 +144,15 @@ def test_document_keeps_every_float_exactly():
     assert FittedRecipe.from_document(document).to_document() == fitted.to_document()
 
 
+def test_deepest_recipe_is_read_back():
+    """Whatever nesting the language allows, its document can be read again."""
+    names = ["age", *(f"a{i}" for i in range(29))]
+    assignments = {f"a{i}": f"normalize({name})" for i, name in enumerate(names)}
+    text = json.dumps({"assignments": assignments, "outputs": ["quantile_bin(a29,2)"]})
+    fitted = fit(parse(text, SCHEMA), SCHEMA, pa.table({"age": [1.0, 2.0, 4.0]}))
+    assert FittedRecipe.from_document(fitted.to_document()).to_document() == fitted.to_document()
+
+
 def test_recipe_of_another_schema_is_refused():
     """Fitting with a schema that reads an attribute otherwise is an error that names it."""
     other = SCHEMA.with_types({"age": AttributeType.TEXT})

@@ -195,6 +195,8 @@ def test_nesting_without_end_is_refused():
     _mistake("[" * 100_000)
     doubling = {f"a{i}": f"cartesian({name},{name})" for i, name in enumerate(["job", *(f"a{i}" for i in range(30))])}
     _mistake(json.dumps({"assignments": doubling, "outputs": ["a29"]}))
+    chain = {f"a{i}": f"normalize({name})" for i, name in enumerate(["age", *(f"a{i}" for i in range(500))])}
+    _mistake(json.dumps({"assignments": chain, "outputs": ["a499"]}))
 
 
 @given(st.text(min_size=1, max_size=12))

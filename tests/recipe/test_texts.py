@@ -116,14 +116,7 @@ def test_cartesian_takes_text_word_by_word(text: str):
     [
         ("ngram(t,2)", "salt, oil, bread", ['"salt,"', '"oil,"', '"bread"', '"salt," "oil,"', '"oil," "bread"']),
         ("no_punct(t)", "- well-known! (it's)", ['"well-known"', '"it\'s"']),
-        (
-            "osb(t,4)",
-            "we sell old red cars",
-            [
-                f'"{pair}"'
-                for pair in "we_sell we__old we___red sell_old sell__red sell___cars old_red old__cars red_cars".split()
-            ],
-        ),
+        ("osb(t,3)", "sell old red cars", ['"sell_old"', '"sell__red"', '"old_red"', '"old__cars"', '"red_cars"']),
         ("lowercase(t)", "ÀÉ STRASSE Straße", ['"àé"', '"strasse"', '"straße"']),
         ("character_ngram(t,2)", "東京", ['" 東"', '"東京"', '"京 "']),
     ],
@@ -139,7 +132,7 @@ def test_repeated_tokens_collapse_into_a_row_of_length_one():
     assert features.values.tolist() == [0.5] * 4
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(texts, max_size=8), st.data())
 def test_batch_boundaries_do_not_matter(cells: list[str], data: st.DataObject):
     """Texts cut into two batches at any place give the rows of one batch."""

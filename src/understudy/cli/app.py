@@ -1,16 +1,19 @@
 """All commands. Each reads its options, calls the house, and prints; imports wait until a command needs them."""
 
-# ruff: noqa: PLC0415, PLR0913 - `--help` must be quick, and a command has as many parameters as it has options
+# ruff: noqa: PLC0415 - `--help` must be quick
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from understudy.cli.options import HERE, Json, ProjectFolder, Quiet, Version, emit, load_project
+
+if TYPE_CHECKING:
+    from understudy.config import Project
 
 NOT_PROMOTED = 3
 """Exit code of `learn --require-promotion` when the challenger was refused or held."""
@@ -74,7 +77,7 @@ def learn(
     loaded = load_project(project)
     with Stages(quiet=quiet) as stages:
         document = pipeline.learn(loaded, stages, dry_run=dry_run)
-    _print_learned(document, json=json, quiet=quiet)
+    _print_learned(loaded, document, json=json, quiet=quiet)
     _require(document, require_promotion)
 
 
@@ -122,7 +125,7 @@ def load(
     loaded = load_project(project)
     with Stages(quiet=quiet) as stages:
         document = pipeline.load(loaded, stages, dry_run=dry_run)
-    _print_learned(document, json=json, quiet=quiet)
+    _print_learned(loaded, document, json=json, quiet=quiet)
     _require(document, require_promotion)
 
 
@@ -297,13 +300,15 @@ def gate(
     emit(document, as_json=json, quiet=quiet, render=gate_panel)
 
 
-def _print_learned(document: dict[str, Any], *, json: bool, quiet: bool) -> None:
+def _print_learned(project: Project, document: dict[str, Any], *, json: bool, quiet: bool) -> None:
+    from understudy.house import House
     from understudy.screen import make_console, print_learned
 
     if json:
         emit(document, as_json=True, quiet=quiet, render=str)
     elif not quiet:
-        print_learned(make_console(sys.stdout), document)
+        evaluation = House(project).catalog.get(document["evaluation_id"]).document
+        print_learned(make_console(sys.stdout), document, evaluation)
 
 
 def _require(document: dict[str, Any], required: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from understudy.config import Project
 from understudy.documents import plain
 from understudy.errors import NotFound

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import glob
+import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -45,7 +46,7 @@ def predict_record(
     return {"predictions": [answer.document() for answer in answers]}
 
 
-def predict_file(  # noqa: PLR0913 - the options of the command
+def predict_file(
     project: Project,
     file: str,
     output: str | None,
@@ -153,7 +154,7 @@ def _opened(file: str) -> Extraction:
     """Open a file of rows, or standard input: JSON lines where it begins with a brace, else CSV."""
     if file != "-":
         return read_files(glob.escape(file), Path.cwd())
-    stream, rejected = sys.stdin.buffer, Rejections()
+    stream, rejected = cast("io.BufferedReader", sys.stdin.buffer), Rejections()
     read = read_json_lines if stream.peek(1).lstrip()[:1] == b"{" else read_csv
     columns, batches = read(stream, "standard input", rejected)
     schema = pa.schema([(column, pa.string()) for column in columns])

@@ -1,9 +1,8 @@
-"""Answers written to a file: CSV, Parquet or JSON lines by its ending, one row per record, in order; whole or not at all."""
+"""Answers written to a file: CSV, Parquet or JSON lines by its ending, one row per record, whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,8 +30,8 @@ class Writer(Protocol):
 def answer_file(output: str, target: Target, *, top: int | None, row_id: str | None = None) -> Iterator[Writer]:
     """Open a file for answers; `-` is standard output, as JSON lines.
 
-    CSV and Parquet have the columns [row id], `label` and `score:CLASS` for each class, or `value`; with `top` the best N as
-    `label`, `score`, `label_2`, `score_2`, and so on. JSON lines hold the objects of `predict --json`.
+    CSV and Parquet have the columns [row id], `label` and `score:CLASS` for each class, or `value`; with `top` the best
+    N as `label`, `score`, `label_2`, `score_2`, and so on. JSON lines hold the objects of `predict --json`.
 
     Raises
     ------
@@ -47,7 +46,7 @@ def answer_file(output: str, target: Target, *, top: int | None, row_id: str | N
     try:
         with _open(path.suffix.lower(), partial, columns) as writer:
             yield writer
-        os.replace(partial, path)
+        partial.replace(path)
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{path} cannot be written: {error}", "Check folder, permissions and free space.") from None
     finally:

@@ -15,7 +15,7 @@ from understudy.metrics import BinaryScores, ClassScores, NumberScores
 from understudy.schema import ModelType
 
 
-def summarise(  # noqa: PLR0913 - the facts that only the caller knows, each by name
+def summarise(
     scores: Scores,
     training: TrainingSummary,
     *,

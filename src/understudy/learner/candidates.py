@@ -30,7 +30,7 @@ CACHED_BYTES = 4 << 20
 ALL_ROWS = -2
 """The part held out from a group that learns from every row."""
 FOLDS = 5
-CROSS_VALIDATED_WORK = 400_000
+CROSS_VALIDATED_WORK = 500_000
 """Rows' entries times outputs up to which data is cross-validated."""
 VALIDATION_SHARE, VALIDATION_ROWS = 0.1, 50_000
 """A validation part is a tenth of the rows, and no more than these."""

@@ -8,7 +8,7 @@ The step is AdaGrad (Duchi, Hazan, Singer 2011) on values divided by their featu
 Langford 2013), followed by a proximal, so always stable, step for L2 and L1 whose strength is divided by how often the
 feature occurs (after McMahan 2011): over one pass every weight feels the same regularisation, be it rare or frequent.
 """
-# ruff: noqa: ANN001, ANN201, PLR0913, PLR0917 (numba infers a kernel's types; it takes arrays, not objects)
+# ruff: noqa: ANN001, ANN201 (numba infers a kernel's types; it takes arrays, not objects)
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def _settled(
     """Under L1, make 0 what is no more than the trembling of the last steps around 0.
 
     A step of AdaGrad on a feature seen c times in each of p passes is about rate / (p sqrt(c)) long. Ten of them divide
-    noise from signal as an exact L1 solution does (measured against coordinate descent, docs/learner.md).
+    noise from signal about as an exact L1 solution does (measured on one small data set, docs/learner.md).
     """
     if candidate.l1 == 0:
         return weights

@@ -1,5 +1,5 @@
 """Linear scores of frozen weights: one row and a batch of rows get the same bits."""
-# ruff: noqa: ANN001, ANN202, PLR0913, PLR0917 (numba infers a kernel's types; it takes arrays, not objects)
+# ruff: noqa: ANN001, ANN202 (numba infers a kernel's types; it takes arrays, not objects)
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
 >>> vocabulary.index(row, grow=True).ids
 array([1, 2], dtype=uint32)
 """
-# ruff: noqa: ANN001, ANN202, PLR0913, PLR0917 (numba infers a kernel's types; it takes arrays, not objects)
+# ruff: noqa: ANN001, ANN202 (numba infers a kernel's types; it takes arrays, not objects)
 
 from __future__ import annotations
 

@@ -143,7 +143,8 @@ class ClassScores:
     def intervals(self, confidence: float = 0.95, threshold: float = 0.5) -> dict[str, Interval]:
         """Return an interval for each metric that the rows determine.
 
-        `threshold` is for BINARY alone. The variance of macro F1 is that of the linear part of its error (the delta method), a sum over the matrix.
+        The variance of macro F1 is that of the linear part of its error (the delta method), a sum over the matrix.
+        `threshold` is for BINARY alone.
         """
         z, figures, rows = quantile(confidence), self.metrics(), self._loss.rows
         if not self.rows:

@@ -13,6 +13,9 @@ from understudy.metrics.intervals import Interval, Mean, normal, quantile
 from understudy.metrics.weights import float_weights, joined_weights
 from understudy.statistics.sums import exact_sum
 
+LARGEST = 1e37
+"""Labels and predictions stay below this, so that residuals fit a float32 and their fourth powers a float64."""
+
 
 class NumberScores:
     """Labels and residuals of rows in 12 bytes each, 16 with weights; figures do not depend on order or merges.
@@ -32,17 +35,17 @@ class NumberScores:
     def add(self, labels: Floats, scores: Floats, weights: Floats | None = None) -> None:
         """Add rows: labels and predicted values in the target's unit, weights above 0 (kept as float32).
 
-        Raises InvalidInput where a label or a prediction is not finite; nothing is added then.
+        Raises InvalidInput where a label or a prediction is not finite or beyond `LARGEST`; nothing is added then.
         """
-        labels = np.asarray(labels, np.float64)
-        residuals = labels - np.asarray(scores, np.float64)
-        finite = np.isfinite(residuals)
-        if not finite.all():
-            row = int(np.argmin(finite))
+        labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
+        usable = (np.abs(labels) < LARGEST) & (np.abs(scores) < LARGEST)
+        if not usable.all():
+            row = int(np.argmin(usable))
             raise InvalidInput(
-                f"row {row:,} has the label {labels[row]} and the prediction {scores[row]}, not two numbers",
+                f"row {row:,} has label {labels[row]} and prediction {scores[row]}, not numbers below {LARGEST:g}",
                 "Leave rows without a usable label out, and count them as unused.",
             )
+        residuals = labels - scores
         kept = float_weights(weights, len(labels))
         mass = np.ones(len(labels)) if kept is None else kept.astype(np.float64)
         self._absolute.add(np.abs(residuals), mass)
@@ -91,8 +94,8 @@ class NumberScores:
     def intervals(self, confidence: float = 0.95, threshold: float = 0.5) -> dict[str, Interval]:
         """Return an interval for each metric that the rows determine.
 
-        `threshold` is for BINARY alone. The mean squared error is a mean, and its interval's roots are those of the RMSE. R² is a ratio of two means:
-        its standard error is that of the linear part of its error (the delta method).
+        The mean squared error is a mean, and its interval's roots are those of the RMSE. R² is a ratio of two means:
+        its standard error is that of the linear part of its error (the delta method). `threshold` is for BINARY alone.
         """
         z, found = quantile(confidence), {}
         if not math.isnan(self._absolute.error):

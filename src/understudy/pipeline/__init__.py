@@ -1,7 +1,7 @@
-"""`learn`: rows are extracted, transformed into observations, loaded into data sources, a model, an evaluation and a verdict.
+"""`learn`: rows are extracted, transformed into observations, loaded into data sources, model, evaluation and verdict.
 
-Whatever fails on the way, nothing has changed for those who ask for predictions: the champion serves until the verdict's
-one transaction lets another model serve.
+Whatever fails on the way, nothing has changed for those who ask for predictions: the champion serves until the
+verdict's one transaction lets another model serve.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from understudy.house import House
 from understudy.pipeline import extracting, transforming
 from understudy.pipeline.loading import Run, load_observations
 from understudy.pipeline.progress import Progress, Quiet
+from understudy.pipeline.rebuilding import rebuild_model
 from understudy.pipeline.retention import forget
 from understudy.pipeline.workspace import Extracted, Observed, Workspace
 from understudy.store.catalog import new_id
 from understudy.store.lock import Holder, exclusive
 from understudy.transform import TransformSource
 
-__all__ = ["Progress", "Quiet", "extract", "learn", "load", "transform"]
+__all__ = ["Progress", "Quiet", "extract", "learn", "load", "rebuild", "transform"]
 
 
 def learn(project: Project, progress: Progress | None = None, *, dry_run: bool = False) -> dict[str, Any]:
@@ -69,7 +70,14 @@ def load(project: Project, progress: Progress | None = None, *, dry_run: bool = 
         return _loaded(house, workspace, extracted, observed, source, watch, run_id, dry_run)
 
 
-def _loaded(  # noqa: PLR0913 - the sum of three stages
+def rebuild(project: Project, model_id: str, progress: Progress | None = None) -> dict[str, Any]:
+    """Make a model again from its stored observations; tell whether the fingerprint is the same. Nothing is changed."""
+    watch = progress or Quiet()
+    with _working(project, watch) as house:
+        return rebuild_model(house, model_id, Workspace(project), watch)
+
+
+def _loaded(
     house: House,
     workspace: Workspace,
     extracted: Extracted,
@@ -113,7 +121,7 @@ def _run(house: House) -> Iterator[str]:
 
 
 def _close_interrupted(house: House) -> None:
-    """Runs still under way are those of killed processes: we hold the lock."""
+    """Close the runs of killed processes: we hold the lock, so no other run is under way."""
     promoted = {entry.run_id for entry in house.catalog.promotions(house.project.name)}
     for entity in house.catalog.find("run", project=house.project.name, limit=20):
         if entity.status == "INPROGRESS":
@@ -123,7 +131,7 @@ def _close_interrupted(house: House) -> None:
 
 
 def _refuse_vanished_columns(house: House, extracted: Extracted) -> None:
-    """A column that the champion learned from and that the same extract no longer gives is an accident, not a wish."""
+    """Take it for an accident, not a wish, when the same extract no longer gives what the champion learned from."""
     state = house.endpoint.champion()
     if state is None or state.champion is None:
         return

@@ -12,9 +12,9 @@ from understudy.config import Project
 from understudy.datasource import RowDigest
 from understudy.errors import ConfigError
 from understudy.extract import Extraction, open_project
-from understudy.prediction import Column
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.workspace import Extracted, Workspace, digest_of
+from understudy.prediction import Column
 from understudy.sample import EvenSample
 from understudy.schema import Schema
 from understudy.spool import write_rows
@@ -77,7 +77,7 @@ def read_schema(project: Project) -> Schema:
         raise ConfigError(f"data.schema: {path} cannot be read: {error.strerror}", "Correct the path.") from None
 
 
-def _report(  # noqa: PLR0913 - a report has this many parts
+def _report(
     project: Project,
     extraction: Extraction,
     columns: tuple[Column, ...],

@@ -1,9 +1,8 @@
-"""What the gate is shown: held-out rows that neither model learned from, known and fresh apart, and facts of both runs."""
+"""What the gate is shown: held-out rows that neither model learned, known and fresh apart, and facts of both runs."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +14,7 @@ from understudy.hashing import UInt64s
 from understudy.house import House
 from understudy.metrics import DEFAULT_METRIC
 from understudy.pipeline.scoring import HeldOut
-from understudy.promotion import Comparison, Evidence, First, Paired, Rule, RuleName, RunFacts, Verdict, judge, slide
+from understudy.promotion import Evidence, First, Paired, Rule, RuleName, RunFacts, Verdict, judge, slide
 from understudy.schema import ModelType
 from understudy.store.catalog import Promotion
 
@@ -95,15 +94,11 @@ def _slid(history: list[Promotion], metric: str) -> float:
     slid = 0.0
     since = (datetime.now(UTC) - YEAR).isoformat()
     for entry in history:
-        pooled = _compared(entry)
-        if entry.at >= since and entry.by == "learn" and entry.status == "ADMITTED" and pooled:
-            slid = slide(slid, pooled) if pooled.metric == metric else 0.0
+        if entry.at < since or entry.by != "learn" or not entry.document:
+            continue
+        verdict = msgspec.convert(entry.document, Verdict)
+        slid = slide(slid, verdict) if verdict.rule.metric == metric else 0.0
     return slid
-
-
-def _compared(entry: Promotion) -> Comparison | None:
-    looks: dict[str, Any] = entry.document.get("looks") or {}
-    return msgspec.convert(looks["pooled"], Comparison) if looks.get("pooled") else None
 
 
 def _newer_than_held(house: House, history: list[Promotion], rows: HeldOut, fresh: Mask) -> Paired | None:

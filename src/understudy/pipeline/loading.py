@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import llvmlite
 import msgspec
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from understudy import __version__
 from understudy.config import Project
-from understudy.documents import plain
 from understudy.datasource import DataSource, Part
+from understudy.documents import plain
 from understudy.errors import ConfigError
 from understudy.evaluation import Evaluation, TrainingSummary, summarise
 from understudy.house import House
-from understudy.learner.learner import Settings
 from understudy.pipeline.judging import RowMemory, judge_challenger
+from understudy.pipeline.observations import PART, iter_observations, iter_training
 from understudy.pipeline.progress import Progress
-from understudy.pipeline.scoring import HeldOut, score_held_out
-from understudy.pipeline.transforming import PART
+from understudy.pipeline.scoring import score_held_out
+from understudy.pipeline.versions import versions
 from understudy.pipeline.workspace import Extracted, Observed, Workspace
 from understudy.prediction import Predictor
 from understudy.promotion import First, RunFacts, Verdict
@@ -127,7 +123,7 @@ def _describe(run: Run) -> Described:
     statistics = {part: Statistics(schema) for part in (Part.TRAINING, Part.EVALUATION)}
     counts = {part: np.zeros(len(target.classes) + 1, np.int64) for part in statistics}
     sample = EvenSample()
-    for batch, parts in _observations(run.workspace):
+    for batch, parts in iter_observations(run.workspace.observations):
         for part, seen in statistics.items():
             chosen = batch.filter(pa.array(parts == part))
             seen.add(chosen)
@@ -142,13 +138,6 @@ def _describe(run: Run) -> Described:
     return Described(training, evaluation, sample.table(), (labelled[0], labelled[1]))
 
 
-def _observations(workspace: Workspace) -> Iterator[tuple[pa.RecordBatch, npt.NDArray[np.uint8]]]:
-    """Yield the observations of the workspace, each batch with what its rows are for."""
-    for batch in read_rows(workspace.observations):
-        parts = np.asarray(batch.column(PART))
-        yield batch.drop_columns([PART]), parts
-
-
 def _class_counts(target: Target, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
     """Count the rows of each class, those of unknown classes last."""
     if target.type is ModelType.REGRESSION:
@@ -158,32 +147,16 @@ def _class_counts(target: Target, batch: pa.RecordBatch) -> npt.NDArray[np.int64
 
 
 def _train(run: Run, sample: pa.Table) -> tuple[Any, Training]:
-    asked = run.project.train.settings()
     task = Task(
         columns=tuple(column.name for column in run.extracted.columns),
         schema=run.observed.attributes,
-        target=run.observed.target.of_stored,
         labels=run.observed.target,
         recipe=_recipe_text(run.project),
-        shuffle=asked.shuffle,
-        settings=Settings(max_passes=asked.max_passes, l1=asked.l1, l2=asked.l2, max_size_bytes=asked.max_size_bytes),
+        settings=run.project.train.settings(),
     )
-
-    def training_rows() -> Iterator[pa.RecordBatch]:
-        for batch, parts in _observations(run.workspace):
-            yield batch.filter(pa.array(parts == Part.TRAINING))
-
-    with _scratch(run.workspace) as scratch:
-        return train(task, sample, training_rows, scratch, run.progress.advance)
-
-
-@contextlib.contextmanager
-def _scratch(workspace: Workspace) -> Iterator[Path]:
-    """Give an empty folder beside the workspace's files, gone afterwards; leftovers of a kill go first."""
-    for stale in workspace.folder.glob("rows-*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix="rows-", dir=workspace.folder, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    with run.workspace.scratch() as scratch:
+        rows = partial(iter_training, run.workspace.observations)
+        return train(task, sample, rows, scratch, run.progress.advance)
 
 
 def _recipe_text(project: Project) -> str | None:
@@ -321,15 +294,7 @@ def _lineage(run: Run) -> dict[str, Any]:
         "split": plain(run.project.data.split),
         "recipe": _recipe_text(run.project),
         "parameters": plain(run.project.train),
-        "versions": {
-            "understudy": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "pyarrow": pa.__version__,
-            "numba": numba.__version__,
-            "llvmlite": llvmlite.__version__,
-            "machine": platform.machine(),
-        },
+        "versions": versions(),
     }
 
 

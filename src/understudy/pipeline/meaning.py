@@ -46,13 +46,13 @@ def settle(project: Project, sample: pa.Table) -> Meaning:
     target_name = _target_name(project, declared, sample.column_names)
     _check_names(project, sample.column_names)
     if declared is not None:
-        schema, remarks = _declared_schema(project, declared, sample), []
+        schema, remarks = _declared_schema(project, declared, sample), list[str]()
     else:
         schema, remarks = _inferred_schema(project, sample, target_name)
     schema = _with_parts(project, schema, target_name)
     target, reason = _settle_target(project, schema, sample.column(target_name), declared is not None)
     kind = {model: kind for kind, model in _MODEL_OF.items()}[target.type]
-    return Meaning(schema.with_types({target_name: kind}), target, tuple([*remarks, *([reason] if reason else [])]))
+    return Meaning(schema.with_types({target_name: kind}), target, (*remarks, *([reason] if reason else [])))
 
 
 def _target_name(project: Project, declared: Schema | None, names: list[str]) -> str:
@@ -138,7 +138,8 @@ def _binary_labels(project: Project, name: str, cells: pa.ChunkedArray) -> tuple
         labels = ["0", "1"]
     if len(labels) != 2:
         raise TrainingError(
-            f"the target {name!r} is BINARY, but its rows hold {len(labels)} labels: {_listed(sorted_labels(labels)[:6])}",
+            f"the target {name!r} is BINARY, but its rows hold {len(labels)} labels: "
+            f"{_listed(sorted_labels(labels)[:6])}",
             "Two are needed to learn a difference; check the extract, or the type of the target.",
         )
     if declared is not None and declared not in labels:

@@ -1,4 +1,4 @@
-"""Held-out rows, scored by the challenger and, where there is one, by the champion: each with its own transform function."""
+"""Held-out rows, scored by challenger and, where there is one, champion: each with its own transform function."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from understudy.datasource import Part
 from understudy.hashing import UInt64s
 from understudy.metrics import BinaryScores, ClassScores, NumberScores
 from understudy.model import Scores
+from understudy.pipeline.observations import PART
 from understudy.pipeline.progress import Progress
-from understudy.pipeline.transforming import PART
 from understudy.pipeline.workspace import Workspace
 from understudy.prediction import Predictor
 from understudy.promotion import Answers, Paired

@@ -17,6 +17,7 @@ from understudy.config import Project
 from understudy.datasource import Part, Parts, held_out
 from understudy.errors import InvalidInput, TransformError
 from understudy.pipeline.meaning import Meaning, settle
+from understudy.pipeline.observations import PART
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.workspace import Extracted, Observed, Workspace, digest_of
 from understudy.schema import ModelType
@@ -24,9 +25,6 @@ from understudy.spool import read_rows, write_rows
 from understudy.target import Target, sorted_labels
 from understudy.transform import TransformSource, collect, load, prove_row_wise
 from understudy.values import read_texts
-
-PART = "__part__"
-"""Column of the stored observations: what each row is for (`datasource.Part`)."""
 
 PROOF_ROWS = 64
 """Rows on which `learn` proves that the transform function is row-wise."""
@@ -118,7 +116,7 @@ def _conform(cells: pa.Array, wanted: pa.Field) -> pa.Array:
         return read_texts(cells) if pa.types.is_string(wanted.type) else cells.cast(wanted.type)
     except pa.ArrowInvalid as error:
         raise TransformError(
-            f"the transform function gave column {wanted.name!r} as {wanted.type} first and as {cells.type} later: {error}",
+            f"the transform function gave column {wanted.name!r} as {wanted.type} first and {cells.type} later: {error}",
             "Let it return one type for a column whatever the batch holds.",
         ) from None
 

@@ -6,8 +6,11 @@ that are whole; a stage begins by removing the reports that its work makes stale
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,6 +77,14 @@ class Workspace:
         self.keys = self.folder / "keys.u64"
         self.observations = self.folder / "observations.parquet"
 
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give an empty folder that is gone afterwards; leftovers of a kill go first."""
+        for stale in self.folder.glob("rows-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix="rows-", dir=self.folder, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
     def begin(self, stage: type[Extracted] | type[Observed]) -> None:
         """Remove the reports that a new run of `stage` makes stale."""
         try:
@@ -89,7 +100,7 @@ class Workspace:
         partial = file.with_name(file.name + ".partial")
         try:
             partial.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-            os.replace(partial, file)
+            partial.replace(file)
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise StoreError(

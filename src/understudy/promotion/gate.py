@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
 
@@ -107,6 +108,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the doubts, for programs."""
     what_would_settle: str | None = None
     """What would turn HELD or REFUSED into an answer."""
+    believed: bool = True
+    """Whether the fresh rows count as known from now on; rows that raised a doubt stay fresh until they are confirmed."""
 
 
 def judge(
@@ -140,8 +143,8 @@ def judge(
 def slide(slid: float, verdict: Verdict) -> float:
     """Return the year's slide after a verdict; a promotion may have lost as much as its lower bound allows.
 
-    Charging the bound and not the estimate keeps the promise in truth: promoted challengers are chosen for looking good,
-    so their estimates flatter. A promotion that is surely better pays back; the slide never falls below 0.
+    Charging the bound and not the estimate keeps the promise in truth: promoted challengers are chosen for looking
+    good, so their estimates flatter. A promotion that is surely better pays back; the slide never falls below 0.
     """
     promoted = verdict.newer or verdict.looks.pooled
     if verdict.status is not Status.ADMITTED or promoted is None:
@@ -167,11 +170,13 @@ class Case:
         """What is left of the margin after the year's slide."""
         return max(0.0, self.rule.margin - self.evidence.slid)
 
-    @property
+    @cached_property
     def doubts(self) -> tuple[Doubt, ...]:
         """What speaks against believing the rows."""
         facts = self.evidence
         data = tripped(facts.now, facts.before, facts.limits) if facts.now and facts.before else ()
+        if self.silent:
+            return data
         return (*contradictions(self.looks, self.known, self.fresh, self.rule.margin, self.rule.confidence), *data)
 
     def answer(
@@ -186,13 +191,14 @@ class Case:
             newer=self.confirming,
             guardrails=tuple(sorted({doubt.name for doubt in doubts})),
             what_would_settle=settle,
+            believed=status is Status.ADMITTED or not self.doubts,
         )
 
 
 def not_worse(found: Comparison, margin: float) -> bool:
     """Say whether the challenger is surely not worse by `margin`, or nobody can tell and it does not look worse.
 
-    The benefit of the doubt is given only while some margin is left: a year's slide that has spent it asks for certainty.
+    The benefit of the doubt is given only while some margin is left: a slide that has spent it asks for certainty.
     """
     cannot_tell = margin > 0 and found.upper >= 0
     return found.lower > -margin or (cannot_tell and found.difference >= 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from understudy.recipe.columns import Kind
 from understudy.recipe.transformations import TRANSFORMATIONS
@@ -38,6 +39,11 @@ class Variable:
         """The attributes that are read: this one."""
         return (self,)
 
+    @property
+    def depth(self) -> int:
+        """How many transformations lie upon each other: none."""
+        return 0
+
 
 @dataclass(frozen=True)
 class Call:
@@ -63,8 +69,13 @@ class Call:
         """The attributes that are read, from left to right, repeated as they stand."""
         return tuple(variable for e in self.inputs for variable in e.variables)
 
+    @property
+    def depth(self) -> int:
+        """How many transformations lie upon each other, this one included."""
+        return 1 + max(e.depth for e in self.inputs)
 
-Expression = Variable | Call
+
+Expression: TypeAlias = Variable | Call
 
 
 def quote(name: str) -> str:

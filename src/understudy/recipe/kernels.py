@@ -4,7 +4,7 @@ Every kernel reads flat buffers and writes flat buffers. *Ragged* values are `ha
 observation i. Nothing here knows where a batch ends, so nothing depends on it.
 """
 
-# ruff: noqa: ANN001, ANN201, PLR0913, PLR0917, PLR1714  kernels are typed by what they are called with
+# ruff: noqa: ANN001, ANN201, PLR1714  kernels are typed by what they are called with
 from __future__ import annotations
 
 import numba as nb

@@ -22,14 +22,12 @@ from understudy.errors import RecipeError
 from understudy.recipe.columns import Kind
 from understudy.recipe.expressions import BARE_NAME, PREDEFINED, Call, Expression, Variable, quote
 from understudy.recipe.source import Literal, Node, Source
+from understudy.recipe.syntax import MAX_DEPTH, Application, Syntax, Word, read_expression
 from understudy.recipe.transformations import TRANSFORMATIONS
 from understudy.schema import Schema
 
 MAX_OUTPUTS = 10_000
 """Output variables of one recipe (reference 5.1)."""
-
-MAX_DEPTH = 32
-"""Transformations within transformations; far beyond any use, and safely within the interpreter's stack."""
 
 MAX_VARIABLES = 100
 """Attributes that one output may combine, repetition counted; keeps assignments from doubling without end."""
@@ -37,10 +35,6 @@ MAX_VARIABLES = 100
 SECTIONS = ("groups", "assignments", "outputs")
 GROUP_FUNCTIONS = ("group", "group_remove")
 MAX_NAME = 64
-
-_LEXEME = re.compile(
-    r"""(?P<space>\s+)|(?P<quoted>'(?:[^'\\]|\\.)*')|(?P<mark>[(),])|(?P<bare>[^\s,'"()\\]+)""", re.DOTALL
-)
 
 
 @dataclass(frozen=True)
@@ -70,12 +64,12 @@ def parse(text: str, schema: Schema) -> Recipe:
     groups, assignments, outputs = _sections(source)
     names = _Names(source, schema)
     for name, literal in groups:
-        names.define_group(name, _Parser(source, literal).whole())
+        names.define_group(name, read_expression(source, literal))
     for name, literal in assignments:
-        names.define_assignment(name, _Parser(source, literal).whole())
+        names.define_assignment(name, read_expression(source, literal))
     found: dict[Expression, None] = {}
     for literal in outputs:
-        found |= dict.fromkeys(names.resolve(_Parser(source, literal).whole(), in_outputs=True))
+        found |= dict.fromkeys(names.resolve(read_expression(source, literal), in_outputs=True))
         if len(found) > MAX_OUTPUTS:
             source.fail(f"the recipe has more than {MAX_OUTPUTS:,} output variables", "Use fewer.", literal.places[0])
     if not found:
@@ -94,7 +88,7 @@ def parse_expressions(texts: Sequence[str], schema: Schema) -> list[Expression]:
     start = 0
     for text in texts:
         literal = Literal(text, tuple(range(start, start + len(text) + 1)))
-        found += names.resolve(_Parser(source, literal).whole())
+        found += names.resolve(read_expression(source, literal))
         start += len(text) + 1
     return found
 
@@ -149,89 +143,6 @@ def _expression(source: Source, node: Node, what: str) -> Literal:
     return literal
 
 
-# --- syntax ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Word:
-    """A name or whole number as it stands at a place of the text; a `quoted` name is an attribute."""
-
-    value: str
-    quoted: bool
-    place: int
-
-
-@dataclass(frozen=True)
-class _Application:
-    """A function's name and its arguments in parentheses."""
-
-    function: _Word
-    arguments: tuple[_Syntax, ...]
-
-
-_Syntax = _Word | _Application
-
-
-class _Parser:
-    """Reads one expression."""
-
-    def __init__(self, source: Source, literal: Literal) -> None:
-        self.source = source
-        self.literal = literal
-        self.position = 0
-
-    def whole(self) -> _Syntax:
-        syntax = self.expression(0)
-        kind, lexeme = self.peek()
-        if kind != "end":
-            self.fail(f"{lexeme!r} follows a complete expression", "Write one expression in each string.")
-        return syntax
-
-    def expression(self, depth: int) -> _Syntax:
-        if depth > MAX_DEPTH:
-            self.fail(f"transformations are nested more than {MAX_DEPTH} deep", "Nest fewer.")
-        word = self.word()
-        if self.peek()[1] != "(" or word.quoted:
-            return word
-        self.take()
-        arguments = [self.expression(depth + 1)]
-        while self.peek()[1] == ",":
-            self.take()
-            arguments.append(self.expression(depth + 1))
-        if self.peek()[1] != ")":
-            found = "the string ends" if self.peek()[0] == "end" else f"{self.peek()[1]!r} stands"
-            self.fail(f"{found} where ',' or ')' was expected", "Close every parenthesis.")
-        self.take()
-        return _Application(word, tuple(arguments))
-
-    def word(self) -> _Word:
-        kind, lexeme = self.peek()
-        place = self.literal.places[self.position]
-        if kind not in ("quoted", "bare"):
-            found = "the string ends" if kind == "end" else f"{lexeme!r} stands"
-            self.fail(f"{found} where a name was expected", "Put a name with special characters in single quotes.")
-        self.take()
-        value = re.sub(r"\\(.)", r"\1", lexeme[1:-1], flags=re.DOTALL) if kind == "quoted" else lexeme
-        return _Word(value, kind == "quoted", place)
-
-    def peek(self) -> tuple[str, str]:
-        """Return the next lexeme's kind and text, past white space."""
-        match = _LEXEME.match(self.literal.value, self.position)
-        if match and match.lastgroup == "space":
-            self.position = match.end()
-            match = _LEXEME.match(self.literal.value, self.position)
-        if match:
-            return str(match.lastgroup), match[0]
-        rest = self.literal.value[self.position : self.position + 1]
-        return ("stray", rest) if rest else ("end", "")
-
-    def take(self) -> None:
-        self.position += len(self.peek()[1])
-
-    def fail(self, message: str, hint: str) -> NoReturn:
-        self.source.fail(message, hint, self.literal.places[self.position])
-
-
 # --- meaning ---------------------------------------------------------------------------------------------------------
 
 
@@ -248,10 +159,10 @@ class _Names:
         self.kinds = {a.name: Kind(a.type.value) for a in self.schema.attributes}
         self.features = {a.name for a in self.schema.features}
 
-    def define_group(self, name: Literal, syntax: _Syntax) -> None:
+    def define_group(self, name: Literal, syntax: Syntax) -> None:
         """Add a group of attributes."""
         self._check_new(name)
-        if not isinstance(syntax, _Application) or syntax.function.value not in GROUP_FUNCTIONS:
+        if not isinstance(syntax, Application) or syntax.function.value not in GROUP_FUNCTIONS:
             self._fail(
                 f"the group {name.value!r} is no group", "Write group(...) or group_remove(...).", _first(syntax)
             )
@@ -263,14 +174,14 @@ class _Names:
             members = dict.fromkeys(item for item in first if item not in removed)
         self.own[name.value] = tuple(members)
 
-    def define_assignment(self, name: Literal, syntax: _Syntax) -> None:
+    def define_assignment(self, name: Literal, syntax: Syntax) -> None:
         """Add a name for one expression."""
         self._check_new(name)
         self.own[name.value] = self.resolve(syntax)
 
-    def resolve(self, syntax: _Syntax, *, in_outputs: bool = False) -> tuple[Expression, ...]:
+    def resolve(self, syntax: Syntax, *, in_outputs: bool = False) -> tuple[Expression, ...]:
         """Return the expressions that a piece of syntax stands for: one of each member where it names a group."""
-        if isinstance(syntax, _Word):
+        if isinstance(syntax, Word):
             return self._meaning(syntax, in_outputs=in_outputs)
         name = syntax.function.value
         if name in GROUP_FUNCTIONS:
@@ -285,11 +196,17 @@ class _Names:
             )
         self._check_kinds(name, inputs, members)
         calls = tuple(Call(name, each, argument) for each in itertools.product(*members))
-        if any(len(call.variables) > MAX_VARIABLES for call in calls):
-            self._fail(f"one output combines more than {MAX_VARIABLES} attributes", "Combine fewer.", syntax.function)
+        self._check_sizes(calls, syntax.function)
         return calls
 
-    def _argument(self, syntax: _Application) -> tuple[Sequence[_Syntax], int | None]:
+    def _check_sizes(self, calls: Sequence[Call], at: Word) -> None:
+        """Hold what assignments may pile up to what `Expression.text` can be read back from."""
+        if any(len(call.variables) > MAX_VARIABLES for call in calls):
+            self._fail(f"one output combines more than {MAX_VARIABLES} attributes", "Combine fewer.", at)
+        if any(call.depth >= MAX_DEPTH for call in calls):
+            self._fail(f"transformations are nested more than {MAX_DEPTH - 1} deep", "Nest fewer.", at)
+
+    def _argument(self, syntax: Application) -> tuple[Sequence[Syntax], int | None]:
         """Take the inputs and the whole number of a call apart, and check how many and how large they are."""
         name, given = syntax.function.value, syntax.arguments
         transformation = TRANSFORMATIONS[name]
@@ -303,13 +220,13 @@ class _Names:
         if limits is None:
             return inputs, None
         number = given[-1]
-        if isinstance(number, _Application) or number.quoted or not re.fullmatch(r"[0-9]{1,9}", number.value):
+        if isinstance(number, Application) or number.quoted or not re.fullmatch(r"[0-9]{1,9}", number.value):
             self._fail(f"the last argument of {name!r} is no whole number", f"It takes {wanted}.", _first(number))
         if not limits[0] <= int(number.value) <= limits[1]:
             self._fail(f"{name!r} is given the number {number.value}", f"It takes {wanted}.", number)
         return inputs, int(number.value)
 
-    def _check_kinds(self, name: str, inputs: Sequence[_Syntax], members: Sequence[tuple[Expression, ...]]) -> None:
+    def _check_kinds(self, name: str, inputs: Sequence[Syntax], members: Sequence[tuple[Expression, ...]]) -> None:
         takes = TRANSFORMATIONS[name].takes
         for syntax, expressions in zip(inputs, members, strict=True):
             for expression in expressions:
@@ -318,14 +235,14 @@ class _Names:
                     message = f"{name!r} takes {wanted}, but {expression.text} is {expression.kind}"
                     self._fail(message, _kind_hint(name, expression), _first(syntax))
 
-    def _items(self, syntax: _Syntax) -> tuple[Expression, ...]:
+    def _items(self, syntax: Syntax) -> tuple[Expression, ...]:
         """Return the attributes that an item of a group stands for."""
-        if isinstance(syntax, _Application):
+        if isinstance(syntax, Application):
             hint = "Name attributes and groups only; transform the group under 'assignments' or 'outputs'."
             self._fail(f"{syntax.function.value!r} stands inside a group", hint, syntax.function)
         return self._meaning(syntax)
 
-    def _meaning(self, word: _Word, *, in_outputs: bool = False) -> tuple[Expression, ...]:
+    def _meaning(self, word: Word, *, in_outputs: bool = False) -> tuple[Expression, ...]:
         name = word.value
         if not word.quoted and name in self.own:
             return self.own[name]
@@ -337,28 +254,26 @@ class _Names:
             known = [*self.kinds, *self.own, *PREDEFINED]
             self._fail(f"{name!r} is no attribute, group or assignment before this place", _nearest(name, known), word)
         if not word.quoted and not BARE_NAME.fullmatch(name):
-            self._fail(
-                f"the name {name!r} does not begin with a letter", f"Write {quote(name)!s} in single quotes.", word
-            )
+            self._fail(f"the name {name!r} does not begin with a letter", f"Write {quote(name)}.", word)
         if name not in self.features:
             self.ignored[name] = None
             return ()
         return (Variable(name, self.kinds[name]),)
 
     def _check_new(self, name: Literal) -> None:
-        place = _Word(name.value, quoted=False, place=name.places[0])
+        place = Word(name.value, quoted=False, place=name.places[0])
         if not BARE_NAME.fullmatch(name.value) or len(name.value) > MAX_NAME:
             hint = f"Begin with a letter; use at most {MAX_NAME} characters, no blanks, commas, quotes or parentheses."
             self._fail(f"{name.value!r} cannot name a group or an assignment", hint, place)
         if name.value in PREDEFINED or name.value in self.own:
             self._fail(f"the name {name.value!r} is taken", "Give every group and assignment its own name.", place)
 
-    def _fail(self, message: str, hint: str, at: _Word) -> NoReturn:
+    def _fail(self, message: str, hint: str, at: Word) -> NoReturn:
         self.source.fail(message, hint, at.place)
 
 
-def _first(syntax: _Syntax) -> _Word:
-    return syntax if isinstance(syntax, _Word) else syntax.function
+def _first(syntax: Syntax) -> Word:
+    return syntax if isinstance(syntax, Word) else syntax.function
 
 
 def _kind_hint(name: str, expression: Expression) -> str:

@@ -6,7 +6,7 @@ Colour marks a verdict, a doubt or the weight of a heat map's cell; every screen
 from __future__ import annotations
 
 from understudy.screen.charts import heat_map, residual_histogram, roc, score_histogram
-from understudy.screen.learned import export_lines, gate_panel, learn_summary, print_learned
+from understudy.screen.learned import evaluation_screen, export_lines, gate_panel, learn_summary, print_learned
 from understudy.screen.stages import Stages
 from understudy.screen.tables import (
     guesses_table,
@@ -20,6 +20,7 @@ from understudy.screen.words import make_console
 
 __all__ = [
     "Stages",
+    "evaluation_screen",
     "export_lines",
     "gate_panel",
     "guesses_table",

@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from understudy.screen.charts import heat_map, residual_histogram, roc, score_histogram
 from understudy.screen.words import columns, figure, metric_label, seconds, verdict
 
 Document = Mapping[str, Any]
@@ -33,11 +34,52 @@ def export_lines(document: Document) -> str:
     return f"export AWS_ML_MODEL_ID={endpoint['name']}\nexport AWS_ML_PREDICTION_URL={endpoint['url']}"
 
 
-def print_learned(console: Console, document: Document) -> None:
-    """Print the summary, then the export lines, whole whatever the width, so that they can be copied."""
+def print_learned(console: Console, document: Document, evaluation: Document | None = None) -> None:
+    """Print the summary and the evaluation's picture, then the export lines, whole, so that they can be copied."""
     console.print(learn_summary(document))
+    if evaluation and evaluation.get("per_class"):
+        console.print()
+        console.print(picture(evaluation))
+    for remark in (*document.get("remarks", ()), *(alert["message"] for alert in document.get("alerts", ()))):
+        console.print(Text(f"note: {remark}", style="yellow"), soft_wrap=True)
     console.print()
     console.print(Text(export_lines(document)), soft_wrap=True)
+
+
+def evaluation_screen(document: Document) -> RenderableType:
+    """Show the document of `evaluate --json`: metrics beside their baseline, alerts, and the picture of its type."""
+    alerts = [Text(f"note: {alert['message']}", style="yellow") for alert in document.get("alerts", ())]
+    return Group(
+        Text.assemble((f"{document['rows']:,} rows", "bold"), f"   {document.get('model_id', '')}"),
+        Text(),
+        _metrics(document),
+        *alerts,
+        Text(),
+        picture(document),
+    )
+
+
+def picture(evaluation: Document) -> RenderableType:
+    """Draw what an evaluation's type is looked at by: heat map, ROC curve and score histogram, or residuals."""
+    if evaluation.get("per_class"):
+        confusion = evaluation["confusion"]
+        per_class = {figures["label"]: figures for figures in evaluation["per_class"]}
+        return heat_map(confusion["matrix"], confusion["labels"], per_class)
+    if evaluation.get("curves"):
+        curves, histogram = evaluation["curves"], evaluation["histogram"]
+        points = sorted(zip(curves["false_positive_rate"], curves["recall"], strict=True))
+        halves = [_paired_up(histogram[side]) for side in ("ones", "zeros")]
+        scores = score_histogram(*halves, evaluation["threshold"])
+        return Group(roc(points, evaluation["metrics"]["auc"]), Text(), scores)
+    if evaluation.get("residuals"):
+        bins = evaluation["residuals"]["histogram"]
+        return residual_histogram(bins["edges"], bins["counts"])
+    return Text()
+
+
+def _paired_up(counts: Sequence[float]) -> list[int]:
+    """Put neighbouring bins together: a terminal is lower than a page."""
+    return [round(one + other) for one, other in zip(counts[::2], counts[1::2], strict=True)]
 
 
 def gate_panel(document: Document) -> RenderableType:
@@ -46,7 +88,7 @@ def gate_panel(document: Document) -> RenderableType:
     Parameters
     ----------
     document : `status` and `reasons`; where known also `metric`, `champion`, `challenger`, `difference`, `interval`
-        (low, high), `rows`, and `reached_at_row`, the row at which a stream was decided.
+        (low, high), `rows`, and `decided_at_row`, the row at which a stream was decided.
     """
     name = document.get("metric", "")
     table = columns("", " ", right=(" ",))
@@ -55,7 +97,7 @@ def gate_panel(document: Document) -> RenderableType:
             table.add_row(label, figure(name, document[key]))
     if document.get("interval"):
         table.add_row("Interval of the difference", _interval(name, document["interval"]))
-    for key, label in (("rows", "Rows"), ("reached_at_row", "Decided at row")):
+    for key, label in (("rows", "Rows"), ("decided_at_row", "Decided at row")):
         if document.get(key) is not None:
             table.add_row(label, f"{document[key]:,}")
     heading = Text.assemble(verdict(document["status"]), (f"  by {metric_label(name)}" if name else "", "dim"))

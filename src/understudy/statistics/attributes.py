@@ -48,7 +48,7 @@ class Collector(Protocol):
     def move_targets(self, moves: Codes | None) -> None:
         """Follow the target's bins to their new numbers."""
 
-    def merge(self, other: Any, targets: Codes) -> None:  # noqa: ANN401 - of the same kind as itself
+    def merge(self, other: Any, targets: Codes) -> None:
         """Add all that another of the same kind has seen; `targets` numbers its target's bins here."""
 
     def insight(self, name: str, correlated: bool) -> Insight:
@@ -99,7 +99,7 @@ class Numbers:
             sd=seen.moments.sd if seen.moments.count > 1 else None,
             distinct=seen.distinct,
             quantiles=dict(zip(QUANTILES, quantiles, strict=False)),
-            histogram=_bins(seen, np.linspace(seen.minimum, seen.maximum, HISTOGRAM_BINS + 1) if some else _NOTHING),
+            histogram=_bins(seen, _even(seen.minimum, seen.maximum) if some else _NOTHING),
             bands=_bins(seen, np.unique(seen.quantiles(_TENTHS)) if some else _NOTHING),
         )
 
@@ -296,6 +296,12 @@ def words_of(texts: pa.Array) -> tuple[pa.Array, Codes]:
     some = np.asarray(pc.greater(pc.binary_length(words), 0))
     before = np.concatenate([[0], np.cumsum(some, dtype=np.int64)])
     return words.filter(pa.array(some)), before[offsets]
+
+
+def _even(low: float, high: float) -> Floats:
+    """Return the edges of equally wide bins; high - low itself may be too large for a float64."""
+    part = np.linspace(0.0, 1.0, HISTOGRAM_BINS + 1)
+    return low * (1.0 - part) + high * part
 
 
 def _bins(seen: Distribution, edges: Floats) -> Bins:

@@ -5,7 +5,7 @@ are gone. It is the lowest at which all keys ever seen fit, so the outcome is a 
 order, no batch and no merge leaves a trace. With floats as ordered keys this is a histogram whose bins adapt to the
 data (the uniform collapse of UDDSketch, Epicoco et al. 2020, on bit patterns in place of logarithms).
 """
-# ruff: noqa: ANN001, ANN202, PLR0913, PLR0917 - compiled kernels carry no types
+# ruff: noqa: ANN001, ANN202 - compiled kernels carry no types
 
 from __future__ import annotations
 

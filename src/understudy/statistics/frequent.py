@@ -4,7 +4,7 @@ Up to `CAPACITY` distinct values all counts are exact, and nothing depends on or
 forgotten whenever the table is full (space saving, Metwally, Agrawal, El Abbadi 2005, half a table at a time): a count
 may then be short by `error` at most, and depends on the order of rows and merges, though never on where a batch ends.
 """
-# ruff: noqa: ANN001, ANN202, PLR0913, PLR0917 - compiled kernels carry no types
+# ruff: noqa: ANN001, ANN202 - compiled kernels carry no types
 
 from __future__ import annotations
 

@@ -19,12 +19,15 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from understudy.errors import InvalidInput
+
 Floats = npt.NDArray[np.float64]
 
 _UNIT_BITS = 1074
 """The smallest positive float64 is 2 ** -1074; sums count these, sums of squares count its squares."""
 _UNIT = 1 << _UNIT_BITS
-_EXPONENTS = 2047
+_INFINITE = 2047
+"""The exponent bits of what is no finite number."""
 _BLOCK = 1 << 19
 """Values per kernel call: few enough for limbs of 43 bits to add up within an int64."""
 
@@ -65,8 +68,10 @@ def _total(values: Floats, squared: bool) -> int:
     bits = np.ascontiguousarray(values, np.float64).view(np.int64)
     total = 0
     for start in range(0, len(bits), _BLOCK):
-        limbs = np.zeros((_EXPONENTS, 3), np.int64)
+        limbs = np.zeros((_INFINITE + 1, 3), np.int64)
         (_add_squares if squared else _add_values)(bits[start : start + _BLOCK], limbs)
+        if limbs[_INFINITE].any():
+            raise InvalidInput("a value to sum up is infinite or no number", "Leave such cells out, and count them.")
         for exponent in np.flatnonzero(limbs.any(axis=1)).tolist():
             low, middle, high = limbs[exponent].tolist()
             shift = max(exponent, 1) - 1
@@ -79,7 +84,7 @@ def _quotient(part: int, whole: int) -> float:
     try:
         return part / whole
     except OverflowError:
-        return math.copysign(math.inf, part)
+        return math.inf if part > 0 else -math.inf
 
 
 class ExactSum:
@@ -133,7 +138,7 @@ class Moments:
         if self.count < 2:
             return math.nan
         spread = self.count * self._squares - self._total**2
-        return math.sqrt(_quotient(spread, self.count * (self.count - 1) * _UNIT**2))
+        return _quotient(math.isqrt(spread // (self.count * (self.count - 1))), _UNIT)
 
 
 def exact_sum(values: Floats) -> float:
