@@ -54,6 +54,7 @@ class Schema(msgspec.Struct, frozen=True):
     row_id: str | None = None
     row_weight: str | None = None
     excluded: tuple[str, ...] = ()
+    """Attributes not to learn from. Real schemas also name columns here that they do not declare."""
     header: bool = True
 
     def __post_init__(self) -> None:
@@ -62,7 +63,7 @@ class Schema(msgspec.Struct, frozen=True):
         if doubles:
             raise SchemaError(f"the schema names {_quoted(doubles)} more than once", "Give each its own name.")
         parts = {"target": self.target, "rowId": self.row_id, "rowWeight": self.row_weight}
-        for part, name in [*parts.items(), *(("excludedAttributeNames", name) for name in self.excluded)]:
+        for part, name in parts.items():
             if name is not None and name not in names:
                 raise SchemaError(
                     f"the schema's {part} is {name!r}, which is none of its attributes {_quoted(names)}",

@@ -43,6 +43,8 @@ class Training(msgspec.Struct, frozen=True):
     recipe: str
     trials: tuple[RecipeTrial, ...]
     fit: dict[str, Any]
+    ignored: tuple[str, ...] = ()
+    """Names in the recipe that are never features: target, row id, row weight, excluded attributes."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -81,14 +83,15 @@ def train(
     TrainingError : there is nothing to learn from.
     """
     text, trials = _choose_recipe(task, sample)
-    fitted = fit(parse(text, task.schema), task.schema, sample)
+    recipe = parse(text, task.schema)
+    fitted = fit(recipe, task.schema, sample)
     rows = Rows(scratch, shuffle=task.settings.shuffle)
     for batch in observations():
         _append(rows, fitted, task, batch)
         advance(batch.num_rows)
     result = _learn(rows, task)
     model = Model(task.labels, task.columns, task.schema, fitted, _weights(result))
-    return model, Training(text, trials, _account(result))
+    return model, Training(text, trials, _account(result), recipe.ignored)
 
 
 def _choose_recipe(task: Task, sample: pa.Table) -> tuple[str, tuple[RecipeTrial, ...]]:

@@ -59,6 +59,7 @@ def postgresql():
         connection = psycopg.connect(POSTGRESQL, connect_timeout=3, autocommit=True)
     except psycopg.OperationalError as error:
         _absent("PostgreSQL", error)
+    connection.execute("set lock_timeout = '5s'")
     server = Server(POSTGRESQL, connection)
     yield server
     server.execute("drop table if exists {t}")
@@ -69,6 +70,7 @@ def postgresql():
 def mariadb():
     try:
         connection = pymysql.connect(host="127.0.0.1", user="root", database="test", autocommit=True, connect_timeout=3)
+        connection.cursor().execute("set lock_wait_timeout = 5")
     except (pymysql.Error, RuntimeError) as error:
         _absent("MariaDB", error)
     server = Server(MYSQL, connection)
@@ -137,9 +139,9 @@ def test_same_rows_are_the_same_out_of_every_source(banking, sqlite, postgresql,
     columns = {f"{name}_": [row[i] for row in rows] for i, name in enumerate(names)}
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     query = f"select {', '.join(columns)} from {{t}} order by n_"
-    extractions = [server.read(query) for server in (sqlite, postgresql, mariadb)]
-    extractions += [read_files(name, tmp_path) for name in ("a.csv", "a.parquet")]
-    batches = [_table(extraction).combine_chunks().to_batches()[0] for extraction in extractions]
+    tables = [_table(server.read(query)) for server in (sqlite, postgresql, mariadb)]
+    tables += [_table(read_files(name, tmp_path)) for name in ("a.csv", "a.parquet")]
+    batches = [table.combine_chunks().to_batches()[0] for table in tables]
     first = batches[0]
     assert first.num_rows == 2_000
     for batch in batches[1:]:

@@ -124,6 +124,14 @@ def test_collapse_on_new_rows_alone_is_held():
     assert "new_rows_lost" in verdict.guardrails
 
 
+def test_doubted_rows_are_not_believed():
+    """Rows that raised a doubt do not count as known in the next run; rows of a plain refusal do."""
+    assert not judge(week(3000, 1), week(600, 2, flipped=0.5), AUC).believed
+    refused = judge(week(3000, 1), week(600, 2), Rule("auc", RuleName.BETTER))
+    assert refused.status is Status.REFUSED
+    assert refused.believed
+
+
 def test_newer_rows_settle_a_hold():
     """A held challenger that is not worse on rows newer than the held run is admitted: the world has changed."""
     known, fresh = week(1000, 1, challenger=-0.2), week(1500, 2, champion=-1.0)

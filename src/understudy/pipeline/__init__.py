@@ -14,10 +14,11 @@ from understudy.config import Project
 from understudy.errors import ExtractError, UnderstudyError
 from understudy.house import House
 from understudy.pipeline import extracting, transforming
-from understudy.pipeline.loading import Run, load_observations
+from understudy.pipeline.loading import load_observations
 from understudy.pipeline.progress import Progress, Quiet
 from understudy.pipeline.rebuilding import rebuild_model
 from understudy.pipeline.retention import forget
+from understudy.pipeline.run import Run
 from understudy.pipeline.workspace import Extracted, Observed, Workspace
 from understudy.store.catalog import new_id
 from understudy.store.lock import Holder, exclusive

@@ -52,7 +52,8 @@ def settle(project: Project, sample: pa.Table) -> Meaning:
     schema = _with_parts(project, schema, target_name)
     target, reason = _settle_target(project, schema, sample.column(target_name), declared is not None)
     kind = {model: kind for kind, model in _MODEL_OF.items()}[target.type]
-    return Meaning(schema.with_types({target_name: kind}), target, (*remarks, *([reason] if reason else [])))
+    said = [f"{target_name} makes it {target.type.value}: {reason}"] if reason else []
+    return Meaning(schema.with_types({target_name: kind}), target, (*remarks, *said))
 
 
 def _target_name(project: Project, declared: Schema | None, names: list[str]) -> str:

@@ -116,7 +116,7 @@ def _conform(cells: pa.Array, wanted: pa.Field) -> pa.Array:
         return read_texts(cells) if pa.types.is_string(wanted.type) else cells.cast(wanted.type)
     except pa.ArrowInvalid as error:
         raise TransformError(
-            f"the transform function gave column {wanted.name!r} as {wanted.type} first and {cells.type} later: {error}",
+            f"the transform function gave {wanted.name!r} as {wanted.type} first and as {cells.type} later: {error}",
             "Let it return one type for a column whatever the batch holds.",
         ) from None
 

@@ -109,7 +109,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     what_would_settle: str | None = None
     """What would turn HELD or REFUSED into an answer."""
     believed: bool = True
-    """Whether the fresh rows count as known from now on; rows that raised a doubt stay fresh until they are confirmed."""
+    """Whether the fresh rows count as known from now on; doubted rows stay fresh until they are confirmed."""
 
 
 def judge(
@@ -123,8 +123,8 @@ def judge(
 
     Parameters
     ----------
-    known : rows held out in the champion's run or before.
-    fresh : rows held out since, all new to the champion.
+    known : held-out rows of runs that were believed (`Verdict.believed`), the champion's run among them.
+    fresh : held-out rows new since, so that a refused run in between does not thin a bad week out.
     rule : what must be shown.
     evidence : facts of the data, the slide so far, the pin; `first` when nobody serves.
     held_before : when the last run was HELD, the held-out rows newer than that run.

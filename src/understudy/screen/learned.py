@@ -68,8 +68,8 @@ def picture(evaluation: Document) -> RenderableType:
     if evaluation.get("curves"):
         curves, histogram = evaluation["curves"], evaluation["histogram"]
         points = sorted(zip(curves["false_positive_rate"], curves["recall"], strict=True))
-        halves = [_paired_up(histogram[side]) for side in ("ones", "zeros")]
-        scores = score_histogram(*halves, evaluation["threshold"])
+        ones, zeros = _paired_up(histogram["ones"]), _paired_up(histogram["zeros"])
+        scores = score_histogram(ones, zeros, evaluation["threshold"])
         return Group(roc(points, evaluation["metrics"]["auc"]), Text(), scores)
     if evaluation.get("residuals"):
         bins = evaluation["residuals"]["histogram"]

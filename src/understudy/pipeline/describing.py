@@ -1,0 +1,88 @@
+"""What the observations of a run are like: statistics of both parts, the target's distribution, what looks odd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from understudy.datasource import Part
+from understudy.evaluation import TrainingSummary
+from understudy.pipeline.observations import iter_observations
+from understudy.pipeline.run import Described, Run
+from understudy.promotion import RunFacts
+from understudy.promotion import Target as TargetFacts
+from understudy.sample import EvenSample
+from understudy.schema import ModelType
+from understudy.statistics import BinaryInsight, Insights, NumericInsight, Statistics
+from understudy.target import Target
+
+MOSTLY = 0.5
+"""Share of invalid cells from which an attribute's type is probably wrong."""
+
+
+def describe(run: Run) -> Described:
+    """One pass over the observations: statistics of both parts, class counts, and the sample that recipes fit on."""
+    schema, target = run.observed.attributes, run.observed.target.of_stored
+    statistics = {part: Statistics(schema) for part in (Part.TRAINING, Part.EVALUATION)}
+    counts = {part: np.zeros(len(target.classes) + 1, np.int64) for part in statistics}
+    sample = EvenSample()
+    for batch, parts in iter_observations(run.workspace.observations):
+        for part, seen in statistics.items():
+            chosen = batch.filter(pa.array(parts == part))
+            seen.add(chosen)
+            counts[part] += _class_counts(target, chosen)
+            if part is Part.TRAINING:
+                sample.add(chosen)
+            run.progress.advance(chosen.num_rows)
+    labelled = tuple(
+        dict(zip(target.classes, counts[part][:-1].tolist(), strict=True)) for part in (Part.TRAINING, Part.EVALUATION)
+    )
+    training, evaluation = (statistics[part].insights() for part in (Part.TRAINING, Part.EVALUATION))
+    return Described(training, evaluation, sample.table(), (labelled[0], labelled[1]))
+
+
+def _class_counts(target: Target, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    """Count the rows of each class, those of unknown classes last."""
+    if target.type is ModelType.REGRESSION:
+        return np.zeros(1, np.int64)
+    codes = np.nan_to_num(target.codes(batch.column(target.name)), nan=len(target.classes)).astype(np.int64)
+    return np.bincount(codes, minlength=len(target.classes) + 1)
+
+
+def training_summary(run: Run, described: Described) -> TrainingSummary:
+    """Summarise the target as it is among the training rows."""
+    if run.observed.target.type is not ModelType.REGRESSION:
+        return TrainingSummary.of_classes(described.counts[0])
+    insight = described.training.of(run.observed.target.name)
+    assert isinstance(insight, NumericInsight)
+    return TrainingSummary.of_numbers(insight)
+
+
+def run_facts(run: Run, described: Described) -> RunFacts:
+    """State what the guardrails of this and the next run compare."""
+    labels = dict.fromkeys(run.observed.target.classes, 0)
+    for stored in described.counts:
+        for label, count in zip(labels, stored.values(), strict=True):
+            labels[label] += count
+    moments = TargetFacts(counts=labels)
+    if run.observed.target.type is ModelType.REGRESSION:
+        insight = described.training.of(run.observed.target.name)
+        assert isinstance(insight, NumericInsight)
+        moments = TargetFacts(mean=insight.mean, deviation=insight.sd)
+    attributes = {a.name: a.type.value for a in run.observed.attributes.attributes}
+    return RunFacts(run.observed.training + run.observed.evaluation, moments, attributes)
+
+
+def odd_attributes(insights: Insights) -> Iterator[str]:
+    """Say which attributes hold mostly what their type cannot read."""
+    for insight in insights.attributes:
+        if not isinstance(insight, (BinaryInsight, NumericInsight)) or insight.invalid <= MOSTLY * insights.rows:
+            continue
+        kind = "BINARY" if isinstance(insight, BinaryInsight) else "NUMERIC"
+        yield (
+            f"{insight.name} is declared {kind}, but {insight.invalid:,} of {insights.rows:,} training cells cannot be "
+            "read so and count as missing; CATEGORICAL would use them"
+        )
