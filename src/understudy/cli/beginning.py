@@ -23,7 +23,7 @@ def begin(directory: Path, source: str | None, target: str | None) -> tuple[dict
         write_project(directory)
         return {"file": file, "next": f"fill in [extract] and [data], then {learn}", "guesses": []}, None, ""
     found = find_source(source, directory)
-    sample = _sample(found, directory)
+    sample = _sample(find_source(source, Path()), Path())  # the project's folder may not be there yet
     if target is not None and target not in sample.column_names:
         raise ConfigError(f"there is no column {target!r} among {sample.column_names}", "Name one of them.")
     name, reason = (target, "") if target else guess_target(sample)

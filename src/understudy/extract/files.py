@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -101,14 +101,18 @@ def _find(pattern: str, root: Path) -> list[_File]:
 def _find_here(pattern: str, root: Path) -> list[_File]:
     path = root / pattern
     if path.is_dir():
-        paths = [inner for inner in path.iterdir() if inner.is_file() and not inner.name.startswith(".")]
+        paths = _visible(path.iterdir())
     elif path.exists():
         paths = [path]
     else:
         base = Path(path.anchor) if Path(pattern).is_absolute() else root
-        paths = list(base.glob(str(path.relative_to(base))))
+        paths = _visible(base.glob(str(path.relative_to(base))))
     here = pyarrow.fs.LocalFileSystem()
-    return [_File(here, str(inner), _name(inner, root)) for inner in sorted(paths) if inner.is_file()]
+    return [_File(here, str(inner), _name(inner, root)) for inner in sorted(paths)]
+
+
+def _visible(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if path.is_file() and not path.name.startswith(".")]
 
 
 def _name(path: Path, root: Path) -> str:

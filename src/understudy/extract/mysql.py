@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pymysql
 from pymysql.constants import FIELD_TYPE
+from pymysql.converters import encoders
 from pymysql.cursors import SSCursor
 from sqlalchemy.engine import URL
 
@@ -48,7 +49,7 @@ def read_mysql(url: URL, query: str, shown: str, _root: Path) -> Extraction:
             charset="utf8mb4",
             connect_timeout=CONNECT_SECONDS,
             cursorclass=SSCursor,
-            conv={},  # the server's own text is canonical already, and Arrow reads numbers faster
+            conv=encoders,  # no decoders: the server's own text is canonical already, and Arrow reads numbers faster
         )
     try:
         with querying(url, shown, pymysql.Error, OSError):
