@@ -207,14 +207,18 @@ def _find_table(source: str, directory: Path) -> Source:
         engine = sa.create_engine(url)
         inspector = sa.inspect(engine)
         tables = sorted({*inspector.get_table_names(), *inspector.get_view_names()})
+        table = _choose_table(tables, wanted, address)
+        key = inspector.get_pk_constraint(table)["constrained_columns"] if table in inspector.get_table_names() else []
         engine.dispose()
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
         raise ConfigError(f"{address!r} is no database address", "Use sqlite, postgresql or mysql.") from None
     except sa.exc.SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise ExtractError(f"the database cannot be read: {reason}", "Check address, user and password.") from None
-    table = _choose_table(tables, wanted, address)
-    query = f"select * from {engine.dialect.identifier_preparer.quote(table)}"  # noqa: S608 - quoted, and run by its owner
+    quote = engine.dialect.identifier_preparer.quote
+    query = f"select * from {quote(table)}"  # noqa: S608 - quoted, and run by its owner
+    if key:  # one order each time: the order of the rows is the order of learning
+        query += f" order by {', '.join(map(quote, key))}"
     return Source(url=_url_from_project(address, url, directory), query=query)
 
 

@@ -17,8 +17,7 @@ import pyarrow as pa
 import safetensors.numpy
 
 from understudy.errors import CorruptObject
-from understudy.learner.losses import probabilities
-from understudy.learner.scoring import decision
+from understudy.learner import decision, probabilities
 from understudy.recipe import FittedRecipe
 from understudy.schema import ModelType, Schema
 from understudy.target import Target

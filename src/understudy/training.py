@@ -15,16 +15,15 @@ import pyarrow as pa
 
 from understudy.config import Settings
 from understudy.errors import TrainingError
-from understudy.learner import learner
-from understudy.learner.learner import Fit
-from understudy.learner.rows import Rows
+from understudy import learner
+from understudy.learner import Fit, Rows
 from understudy.model import Model, Weights
 from understudy.recipe import FittedRecipe, Suggestion, fit, parse, suggest
 from understudy.schema import ModelType, Schema
 from understudy.target import Target
 from understudy.values import BATCH_ROWS, read_numbers
 
-SELECTION_ROWS = 30_000
+SELECTION_ROWS = 10_000
 """Rows of the sample on which suggested recipes compete."""
 
 _LOSS = {ModelType.BINARY: "logistic", ModelType.MULTICLASS: "softmax", ModelType.REGRESSION: "squared"}
@@ -113,7 +112,8 @@ def _try(task: Task, suggestion: Suggestion, sample: pa.Table) -> RecipeTrial:
     rows = Rows(shuffle=task.settings.shuffle)
     for batch in sample.to_batches(BATCH_ROWS):
         _append(rows, fitted, task, batch)
-    return RecipeTrial(suggestion.reason, _learn(rows, task).validation_loss)
+    loss = learner.audition(rows, _LOSS[task.labels.type], task.labels.outputs, _learner_settings(task))
+    return RecipeTrial(suggestion.reason, loss)
 
 
 def _append(rows: Rows, fitted: FittedRecipe, task: Task, batch: pa.RecordBatch) -> None:
@@ -133,11 +133,14 @@ def _importance(schema: Schema, batch: pa.RecordBatch) -> npt.NDArray[np.float32
 def _learn(rows: Rows, task: Task) -> Fit:
     if rows.count == 0:
         raise TrainingError("there are no training rows", "Check the split and the target.")
+    return learner.learn(rows, _LOSS[task.labels.type], task.labels.outputs, _learner_settings(task))
+
+
+def _learner_settings(task: Task) -> learner.Settings:
     asked = task.settings
-    settings = learner.Settings(
+    return learner.Settings(
         max_passes=asked.max_passes, l1=asked.l1, l2=asked.l2, max_size_bytes=asked.max_size_bytes
     )
-    return learner.learn(rows, _LOSS[task.labels.type], task.labels.outputs, settings)
 
 
 def _account(result: Fit) -> dict[str, Any]:

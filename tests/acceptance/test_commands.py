@@ -11,6 +11,14 @@ COMMANDS = (
     "rollback", "unpin", "rebuild", "gate",
 )  # fmt: skip
 
+
+
+def refuse_equals(project):
+    """Let the gate admit only what is better for sure; the same rows again are not."""
+    file = project.folder / "understudy.toml"
+    file.write_text(file.read_text() + '[promotion]\nrule = "better"\n')
+
+
 LEARNED = {
     "run_id", "project", "rows", "training_data_source_id", "evaluation_data_source_id", "model_id", "model_type",
     "fingerprint", "evaluation_id", "metrics", "baseline", "verdict", "endpoint", "seconds",
@@ -124,7 +132,7 @@ def test_project_that_never_learned_has_an_empty_status(tmp_path):
 
 def test_history_is_oldest_first_with_refusals(learned):
     """Every verdict stands in `history`, in the order of time, under the promised keys."""
-    write_csv(learned.folder / "calls.csv", [(*row[:-1], "no" if row[0] % 2 else "yes") for row in calls(400)])
+    refuse_equals(learned)
     second = learned.do("learn")
     assert second["verdict"]["status"] != "ADMITTED"
     assert set(second) >= LEARNED
@@ -223,7 +231,7 @@ def test_dry_run_promotes_nothing(tmp_path):
 
 def test_require_promotion_exits_3(learned):
     """A challenger that is not admitted is a success, but for who asked otherwise."""
-    write_csv(learned.folder / "calls.csv", [(*row[:-1], "no" if row[0] % 2 else "yes") for row in calls(400)])
+    refuse_equals(learned)
     told = learned.run("learn", "--require-promotion", "--json")
     assert told.code == 3
     assert told.json["verdict"]["status"] in {"REFUSED", "HELD"}
@@ -256,7 +264,7 @@ def test_rollback_without_a_former_champion_changes_nothing(learned):
 
 def test_promote_by_hand_prints_its_entry(learned):
     """A refused model serves when a person says so."""
-    write_csv(learned.folder / "calls.csv", [(*row[:-1], "no" if row[0] % 2 else "yes") for row in calls(400)])
+    refuse_equals(learned)
     refused = learned.do("learn")
     entry = learned.do("promote", refused["model_id"])
     assert set(entry) == ENTRY
@@ -370,7 +378,7 @@ def test_init_without_data_writes_a_form_to_fill_in(tmp_path):
 
 
 def _scores(file, challenger):
-    rows = [(i % 2, 0.5 + 0.3 * (i % 2) - 0.15 * (i % 5 == 0), challenger(i)) for i in range(600)]
+    rows = [(i % 2, 0.7 if i % 2 != (i % 5 == 0) else 0.3, challenger(i)) for i in range(600)]
     write_csv(file, rows, ("label", "champion", "challenger"))
 
 
@@ -378,10 +386,13 @@ def test_gate_admits_and_refuses_a_file_of_scores(tmp_path):
     """The gate by itself: a verdict with its interval, and exit code 0 whatever it is."""
     _scores(tmp_path / "good.csv", lambda i: 0.9 if i % 2 else 0.1)
     good = done(understudy("gate", tmp_path / "good.csv", "--rule", "better", "--json"))
-    assert good["verdict"]["status"] == "ADMITTED"
+    assert good["status"] == "ADMITTED"
+    assert good["interval"][0] > 0
+    assert good["decided_at_row"] <= 600
     _scores(tmp_path / "bad.csv", lambda i: 0.1 if i % 2 else 0.9)
     bad = done(understudy("gate", tmp_path / "bad.csv", "--json"))
-    assert bad["verdict"]["status"] == "REFUSED"
+    assert bad["status"] == "REFUSED"
+    assert bad["reasons"]
     assert understudy("gate", tmp_path / "bad.csv").code == 0
 
 

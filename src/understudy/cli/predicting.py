@@ -94,14 +94,14 @@ def evaluate_file(project: Project, file: str | None, model_id: str | None) -> d
             if known.document.get("model_id") == predictor.model_id:
                 return {"evaluation_id": known.id, **known.document}
         raise UsageError(f"{predictor.model_id} has no evaluation of its own", "Name labelled rows with --file.")
-    rows, unused = HeldOut(predictor, None), 0
+    rows, unused = HeldOut(predictor), 0
     with _opened(file) as extraction:
         for batch in extraction:
             usable = _labelled(predictor, batch)
             unused += batch.num_rows - usable.num_rows
             if usable.num_rows:
                 rows.add(usable, np.zeros(0, np.uint64))
-    if not rows.labels:
+    if not rows.rows:
         raise InvalidInput(f"no row of {file} has a usable {predictor.model.target.name!r}", "Give labelled rows.")
     evaluation = summarise(rows.scores, _training_summary(entity.document), unused=unused)
     return {"model_id": predictor.model_id, "file": file, **plain(evaluation)}

@@ -51,28 +51,34 @@ def read_mysql(url: URL, query: str, shown: str, _root: Path) -> Extraction:
             cursorclass=SSCursor,
             conv=encoders,  # no decoders: the server's own text is canonical already, and Arrow reads numbers faster
         )
+    cursor = connection.cursor()
+
+    def release() -> None:
+        _leave(connection, cursor)
+
     try:
         with querying(url, shown, pymysql.Error, OSError):
-            cursor = connection.cursor()
             for statement in _SNAPSHOT:
                 cursor.execute(statement)
             cursor.execute(query)
             described = cursor.description or ()
             check_columns([column[0] for column in described], "the query")
     except ExtractError:
-        connection.close()
+        release()
         raise
     schema = pa.schema([(column[0], _kind(column[1])) for column in described])
     bits = [column[1] == FIELD_TYPE.BIT for column in described]
-
-    def release() -> None:
-        # Closing the cursor first would read the rest of the rows.
-        cursor.connection = None
-        connection._force_close()
-
     return Extraction(
         schema=schema, batches=_batches(cursor, schema, bits, url, shown), sources=[shown], release=release
     )
+
+
+def _leave(connection: pymysql.Connection, cursor: SSCursor) -> None:
+    """Hang up without reading the rest of the rows, which closing cursor or connection politely would do."""
+    if cursor._result is not None:  # noqa: SLF001 - there is no public way to leave rows unread
+        cursor._result.unbuffered_active = False  # noqa: SLF001
+    cursor.connection = None
+    connection._force_close()  # noqa: SLF001
 
 
 def _kind(code: int) -> pa.DataType:

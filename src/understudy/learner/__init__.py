@@ -1,1 +1,9 @@
 """Features -> weights: losses, kernels, candidates side by side, and learning on, row by row (docs/learner.md)."""
+
+from understudy.learner.learner import Fit, Settings, audition, learn
+from understudy.learner.live import Learner
+from understudy.learner.losses import probabilities
+from understudy.learner.rows import Rows
+from understudy.learner.scoring import decision
+
+__all__ = ["Fit", "Learner", "Rows", "Settings", "audition", "decision", "learn", "probabilities"]

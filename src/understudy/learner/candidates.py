@@ -21,6 +21,8 @@ RATES = (0.3, 1.0, 0.1, 0.03)
 """Learning rates to try, the likeliest first."""
 STRENGTHS = (3.0, 0.3, 30.0, 0.0)
 """L2 amounts to try, times the number of rows, the likeliest first."""
+AUDITION_RATES, AUDITION_STRENGTHS, AUDITION_PASSES = (0.3,), (3.0, 0.3, 30.0, 0.0), 8
+"""What recipes are compared by: enough to rank them, a fraction of the work."""
 LANES = 16
 """Lanes of one group: one line of memory of float32."""
 STATE_BYTES = 384 << 20

@@ -129,16 +129,20 @@ def judge(code, scores, label, weight, losses):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, fastmath=_FAST, error_model="numpy")
 def step(f, x, decay, gradients, state, rates, l1, l2):  # type: ignore[no-untyped-def]
-    """Move feature f's weights against the gradients, then towards zero; `decay` is 1 / frequency (0: not at all)."""
+    """Move feature f's weights against the gradients, then towards zero; `decay` is 1 / frequency (0: not at all).
+
+    With pace = rate / root this is (w - pace g) less pace l1 / frequency, divided by 1 + pace l2 / frequency; numerator
+    and denominator times the root, it takes one division.
+    """
     width = len(gradients)
     for lane in range(width):
         g = gradients[lane] * x
         total = state[f, width + lane] + g * g
-        pace = rates[lane] / np.sqrt(total)
-        weight = (state[f, lane] - pace * g) / (_ONE + pace * l2[lane] * decay)
-        slack = pace * l1[lane] * decay
+        root = np.sqrt(total)
+        moved = state[f, lane] * root - rates[lane] * g
+        slack = rates[lane] * l1[lane] * decay
         state[f, width + lane] = total
-        state[f, lane] = weight - min(max(weight, -slack), slack)
+        state[f, lane] = (moved - min(max(moved, -slack), slack)) / (root + rates[lane] * l2[lane] * decay)
 
 
 @nb.njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -10,13 +11,15 @@ import numpy.typing as npt
 
 from understudy.config import Project, Split
 from understudy.datasource import held_out
-from understudy.hashing import UInt64s
 from understudy.house import House
 from understudy.metrics import DEFAULT_METRIC
 from understudy.pipeline.scoring import HeldOut
-from understudy.promotion import Evidence, First, Paired, Rule, RuleName, RunFacts, Verdict, judge, slide
+from understudy.prediction import Predictor
+from understudy.promotion import Evidence, First, Paired, Rule, RuleName, RunFacts, Verdict, judge
 from understudy.schema import ModelType
 from understudy.store.catalog import Promotion
+
+CHAMPION, ANCHOR = "champion", "anchor"
 
 YEAR = timedelta(days=365)
 
@@ -42,73 +45,107 @@ def rule_of(project: Project, model_type: ModelType) -> Rule:
     return Rule(metric, RuleName(asked.rule), asked.margin, asked.confidence, asked.minimum)
 
 
+def rivals_of(house: House) -> dict[str, Predictor]:
+    """Return whom a challenger is compared with: the champion, and the year's best champion where it is another."""
+    state = house.endpoint.champion()
+    if state is None or state.champion is None:
+        return {}
+    rivals = {CHAMPION: house.predictor(state.champion)}
+    anchor = _best_of_the_year(house.catalog.promotions(house.project.name))
+    if anchor not in (None, state.champion) and house.catalog.get(anchor).status == "COMPLETED":
+        rivals[ANCHOR] = house.predictor(anchor)
+    return rivals
+
+
 def judge_challenger(
     house: House, rows: HeldOut, memory: RowMemory, facts: RunFacts, first: First
 ) -> tuple[Verdict, tuple[str, ...]]:
     """Let the gate judge a challenger whose held-out rows are scored; return its verdict and remarks about the rows."""
     rule = rule_of(house.project, rows.target.type)
     state = house.endpoint.champion()
-    if state is None:
+    if state is None or state.champion is None:
         return judge(None, None, rule, Evidence(first=first, pinned=house.endpoint.pinned)), ()
-    before = house.catalog.get(state.champion or "").document
-    champion_memory = msgspec.convert(before["memory"], RowMemory)
-    keys = rows.row_keys
-    known = _is_in(keys, house, champion_memory.held_out)
-    learned = ~known & _learned(keys, house, champion_memory, memory)
-    history = house.catalog.promotions(house.project.name)
+    sorted_rows = _Sorted(house, rows, memory, house.catalog.promotions(house.project.name))
+    usable = ~sorted_rows.learned_by(state.champion)
+    known = sorted_rows.known_to(state.champion)
+    before = house.catalog.get(state.champion).document
     verdict = judge(
-        rows.paired(known),
-        rows.paired(~known & ~learned),
+        rows.paired(CHAMPION, usable & known),
+        rows.paired(CHAMPION, usable & ~known),
         rule,
-        Evidence(
-            now=facts,
-            before=msgspec.convert(before["facts"], RunFacts),
-            slid=_slid(history, rule.metric),
-            pinned=state.pinned,
-        ),
-        _newer_than_held(house, history, rows, ~known & ~learned),
+        Evidence(now=facts, before=msgspec.convert(before["facts"], RunFacts), pinned=state.pinned),
+        held_before=sorted_rows.newer_than_held(usable & ~known),
     )
-    dropped = int(learned.sum())
+    dropped = int(np.count_nonzero(~usable))
     remark = f"{dropped:,} held-out rows were not compared: the champion has learned from them, or may have"
     return verdict, (remark,) if dropped else ()
 
 
-def _is_in(keys: UInt64s, house: House, name: str) -> Mask:
-    stored = np.frombuffer(house.objects.read(name), "<u8")
-    places = np.searchsorted(stored, keys)
-    places[places == len(stored)] = 0
-    return stored[places] == keys if len(stored) else np.zeros(len(keys), np.bool_)
+@dataclass(frozen=True)
+class _Sorted:
+    """Held-out rows, sorted by what earlier runs knew of them."""
+
+    house: House
+    rows: HeldOut
+    memory: RowMemory
+    history: list[Promotion]
+
+    def known_to(self, champion: str) -> Mask:
+        """Tell which rows were held out when the gate last believed what it saw, or when the champion was made."""
+        believed = next((e.model_id for e in reversed(self.history) if _believed(e)), champion)
+        return self._held_out_by(champion) | self._held_out_by(believed)
+
+    def learned_by(self, model_id: str) -> Mask:
+        """Tell which rows a model learned from, or, where keys no longer tell, may have."""
+        before = self._memory_of(model_id)
+        if before.keyed_by != self.memory.keyed_by:
+            return np.ones(len(self.rows.row_keys), np.bool_)
+        if before.trained is not None:
+            return self._is_in(before.trained)
+        keys = self.rows.row_keys
+        return ~held_out(before.split, keys, 0, len(keys)) & ~self._held_out_by(model_id)
+
+    def newer_than_held(self, fresh: Mask) -> Paired | None:
+        """Return the answers on rows newer than the first of the holds that are still open; None without a hold."""
+        held = None
+        for entry in reversed(self.history):
+            if entry.status != "HELD" or not entry.document.get("guardrails"):
+                break
+            held = entry.model_id
+        return None if held is None else self.rows.paired(CHAMPION, fresh & ~self._held_out_by(held))
+
+    def _held_out_by(self, model_id: str) -> Mask:
+        return self._is_in(self._memory_of(model_id).held_out)
+
+    def _memory_of(self, model_id: str) -> RowMemory:
+        return msgspec.convert(self.house.catalog.get(model_id).document["memory"], RowMemory)
+
+    def _is_in(self, name: str) -> Mask:
+        stored, keys = np.frombuffer(self.house.objects.read(name), "<u8"), self.rows.row_keys
+        if not len(stored):
+            return np.zeros(len(keys), np.bool_)
+        return np.asarray(stored[np.searchsorted(stored, keys) % len(stored)] == keys)
 
 
-def _learned(keys: UInt64s, house: House, champion: RowMemory, now: RowMemory) -> Mask:
-    """Tell which rows the champion learned from, or, where keys no longer tell, may have."""
-    if champion.keyed_by != now.keyed_by:
-        return np.ones(len(keys), np.bool_)
-    if champion.trained is not None:
-        return _is_in(keys, house, champion.trained)
-    return ~held_out(champion.split, keys, 0, len(keys))
-
-
-def _slid(history: list[Promotion], metric: str) -> float:
-    """Sum what the promotions of the last year lost against its best champion."""
-    slid = 0.0
+def _best_of_the_year(history: list[Promotion]) -> str | None:
+    """Return the best champion of the last year; who served when it began counts as one of its champions."""
     since = (datetime.now(UTC) - YEAR).isoformat()
-    for entry in history:
-        if entry.at < since or entry.by != "learn" or not entry.document:
-            continue
-        verdict = msgspec.convert(entry.document, Verdict)
-        slid = slide(slid, verdict) if verdict.rule.metric == metric else 0.0
-    return slid
+    flips = [entry for entry in history if entry.champion != entry.champion_before]
+    older = [entry for entry in flips if entry.at < since][-1:]
+    return None  # TEMPORARY: anchor_of([_promoted(entry) for entry in (*older, *(e for e in flips if e.at >= since))])
 
 
-def _newer_than_held(house: House, history: list[Promotion], rows: HeldOut, fresh: Mask) -> Paired | None:
-    """Return the answers on rows newer than the first of the holds that are still open; None where there is none."""
-    held = None
-    for entry in reversed(history):
-        if entry.status != "HELD" or not entry.document.get("guardrails"):
-            break
-        held = entry
-    if held is None:
-        return None
-    memory = msgspec.convert(house.catalog.get(held.model_id).document["memory"], RowMemory)
-    return rows.paired(fresh & ~_is_in(rows.row_keys, house, memory.held_out))
+def _promoted(entry: Promotion):
+    verdict = _verdict(entry)
+    found = (verdict.anchor or verdict.looks.pooled) if verdict else None
+    return Promoted(entry.champion or "", verdict is None, found.difference if found else None)
+
+
+def _believed(entry: Promotion) -> bool:
+    verdict = _verdict(entry)
+    return verdict is not None and verdict.believed
+
+
+def _verdict(entry: Promotion) -> Verdict | None:
+    """Return the gate's verdict behind a line of the history; None for a flip by hand."""
+    return msgspec.convert(entry.document, Verdict) if entry.by == "learn" and entry.document else None

@@ -12,7 +12,7 @@ from understudy.documents import plain
 from understudy.evaluation import Evaluation, summarise
 from understudy.model import Model
 from understudy.pipeline.describing import describe, odd_attributes, run_facts, training_summary
-from understudy.pipeline.judging import judge_challenger
+from understudy.pipeline.judging import CHAMPION, judge_challenger, rivals_of
 from understudy.pipeline.observations import iter_training
 from understudy.pipeline.recording import (
     Remembered,
@@ -41,9 +41,9 @@ def load_observations(run: Run, *, dry_run: bool) -> dict[str, Any]:
     with run.timed("train", run.observed.training):
         model, training = _train(run, described.sample)
     challenger = Predictor(run.ids["model_id"], model, run.extracted.columns, load(run.source) if run.source else None)
-    champion = run.house.champion()
+    rivals = rivals_of(run.house)
     with run.timed("evaluate", run.observed.evaluation):
-        rows = score_held_out(run.workspace, challenger, champion, run.progress)
+        rows = score_held_out(run.workspace, challenger, rivals, run.progress)
         summary = training_summary(run, described)
         evaluation = summarise(rows.scores, summary, unused=run.observed.rejected)
     with run.timed("promote"):
@@ -51,10 +51,11 @@ def load_observations(run: Run, *, dry_run: bool) -> dict[str, Any]:
         verdict, dropped = judge_challenger(run.house, rows, remembered.memory, remembered.facts, _first(evaluation))
         keep_model(run, challenger, training, evaluation, remembered)
         keep_sources(run, described, evaluation)
+    champion = rivals[CHAMPION].model_id if rivals else None
     remarks = (*odd_attributes(described.training), *_ignored(training), *dropped)
-    document = run_document(run, challenger, evaluation, champion.model_id if champion else None, remarks)
+    document = run_document(run, challenger, evaluation, champion, remarks)
     run.house.catalog.update(run.run_id, document=run_entity(run, document, dry_run=dry_run))
-    document["verdict"] = _settle(run, verdict, document["verdict"]["champion_before"], dry_run=dry_run)
+    document["verdict"] = _settle(run, verdict, champion, dry_run=dry_run)
     run.house.catalog.update(run.run_id, status="COMPLETED", document=run_entity(run, document, dry_run=dry_run))
     return document
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ from understudy.schema import ModelType
 from understudy.spool import read_rows
 from understudy.target import Target
 from understudy.values import read_texts
+
+CHALLENGER = "challenger"
 
 AnyScores = BinaryScores | ClassScores | NumberScores
 
@@ -48,26 +51,34 @@ def held_out_rows(workspace: Workspace) -> Iterator[tuple[pa.RecordBatch, UInt64
             yield batch.filter(pa.array(held)), keys[held]
 
 
+class _Told(NamedTuple):
+    """What the gate asks of one model's answers to a batch (`promotion.Answers`), in half the memory."""
+
+    values: npt.NDArray[np.float32]
+    probability: npt.NDArray[np.float32] | None = None
+
+
 @dataclass
 class HeldOut:
     """The held-out rows of a run as the models see them, in the space of the challenger's classes."""
 
     challenger: Predictor
-    champion: Predictor | None
+    rivals: Mapping[str, Predictor] = field(default_factory=dict)
+    """Whom it is compared with, by the part that they play."""
     scores: AnyScores = field(init=False)
     """The challenger's scores, for its evaluation."""
-    keys: list[UInt64s] = field(default_factory=list)
-    labels: list[Floats] = field(default_factory=list)
-    answers: dict[str, list[Floats]] = field(default_factory=dict)
+    _keys: list[UInt64s] = field(default_factory=list)
+    _labels: list[Floats] = field(default_factory=list)
+    _answers: dict[str, list[_Told]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.target = self.challenger.model.target
         self.scores = empty_scores(self.target)
-        if self.champion is not None and not comparable(self.champion.model.target, self.target):
-            self.champion = None
-        self._classes = list(self.target.classes)
-        if self.champion is not None and self.target.type is ModelType.MULTICLASS:
-            self._classes += [c for c in self.champion.model.target.classes if c not in self.target.classes]
+        self.rivals = {
+            part: rival for part, rival in self.rivals.items() if comparable(rival.model.target, self.target)
+        }
+        others = [label for rival in self.rivals.values() for label in rival.model.target.classes]
+        self._classes = list(dict.fromkeys([*self.target.classes, *others]))
 
     def add(self, extracted: pa.RecordBatch, keys: UInt64s) -> None:
         """Score more rows."""
@@ -76,23 +87,29 @@ class HeldOut:
         scores = self.challenger.model.score(observations)
         labels = self._codes(cells)
         _accumulate(self.scores, read_texts(cells), labels, scores)
-        self._keep("challenger", labels, scores, self.target)
-        if self.champion is not None:
-            self._keep("champion", labels, self.champion.score(extracted), self.champion.model.target)
-        self.keys.append(keys)
-        self.labels.append(labels)
+        self._answers.setdefault(CHALLENGER, []).append(self._told(labels, scores, self.target))
+        for part, rival in self.rivals.items():
+            told = self._told(labels, rival.score(extracted), rival.model.target)
+            self._answers.setdefault(part, []).append(told)
+        self._keys.append(keys)
+        self._labels.append(labels.astype(np.float32))
 
-    def paired(self, chosen: npt.NDArray[np.bool_]) -> Paired | None:
-        """Return both models' answers to the chosen rows; None without a champion or without rows."""
-        if self.champion is None or not chosen.any():
+    def paired(self, part: str, chosen: npt.NDArray[np.bool_]) -> Paired | None:
+        """Return a rival's and the challenger's answers to the chosen rows; None without the rival or without rows."""
+        if part not in self.rivals or not chosen.any():
             return None
-        labels = np.concatenate(self.labels)[chosen]
-        return Paired(self.target.type, labels, self._answers("champion", chosen), self._answers("challenger", chosen))
+        labels = np.concatenate(self._labels)[chosen].astype(np.float64)
+        return Paired(self.target.type, labels, self._all(part, chosen), self._all(CHALLENGER, chosen))
+
+    @property
+    def rows(self) -> int:
+        """How many rows were scored."""
+        return sum(map(len, self._labels))
 
     @property
     def row_keys(self) -> UInt64s:
         """Keys of all held-out rows, in order."""
-        return np.concatenate(self.keys) if self.keys else np.zeros(0, np.uint64)
+        return np.concatenate(self._keys) if self._keys else np.zeros(0, np.uint64)
 
     def _codes(self, cells: pa.Array) -> Floats:
         if self.target.type is not ModelType.MULTICLASS:
@@ -100,24 +117,23 @@ class HeldOut:
         places = pc.index_in(read_texts(cells), value_set=pa.array(self._classes, pa.string()))
         return np.asarray(pc.fill_null(places, len(self._classes))).astype(np.float64)
 
-    def _keep(self, who: str, labels: Floats, scores: Scores, target: Target) -> None:
+    def _told(self, labels: Floats, scores: Scores, target: Target) -> _Told:
+        """Keep of a model's scores what the gate asks for; float32 is enough to tell models apart."""
         if target.type is not ModelType.MULTICLASS:
-            reversed_labels = target.type is ModelType.BINARY and target.classes != self.target.classes
-            self.answers.setdefault(who, []).append(1 - scores if reversed_labels else scores)
-            return
+            swapped = target.type is ModelType.BINARY and target.classes != self.target.classes
+            return _Told((1 - scores if swapped else scores).astype(np.float32))
         places = np.array([self._classes.index(label) for label in target.classes])
-        probability = np.zeros((len(labels), len(self._classes) + 1))
-        probability[:, places] = scores
-        self.answers.setdefault(who, []).append(places[np.argmax(scores, axis=1)].astype(np.float64))
-        granted = probability[np.arange(len(labels)), labels.astype(np.int64)]
-        self.answers.setdefault(f"{who} probability", []).append(granted)
+        granted = np.zeros((len(labels), len(self._classes) + 1), np.float32)
+        granted[:, places] = scores
+        right = granted[np.arange(len(labels)), labels.astype(np.int64)]
+        return _Told(places[np.argmax(scores, axis=1)].astype(np.float32), right)
 
-    def _answers(self, who: str, chosen: npt.NDArray[np.bool_]) -> Answers:
-        probability = self.answers.get(f"{who} probability")
-        return Answers(
-            np.concatenate(self.answers[who])[chosen],
-            None if probability is None else np.concatenate(probability)[chosen],
-        )
+    def _all(self, part: str, chosen: npt.NDArray[np.bool_]) -> Answers:
+        told = self._answers[part]
+        values = np.concatenate([answers.values for answers in told])[chosen].astype(np.float64)
+        probabilities = [answers.probability for answers in told if answers.probability is not None]
+        right = np.concatenate(probabilities)[chosen].astype(np.float64) if probabilities else None
+        return Answers(values, right)
 
 
 def comparable(one: Target, other: Target) -> bool:
@@ -135,10 +151,10 @@ def _accumulate(seen: AnyScores, texts: pa.Array, labels: Floats, scores: Scores
 
 
 def score_held_out(
-    workspace: Workspace, challenger: Predictor, champion: Predictor | None, progress: Progress
+    workspace: Workspace, challenger: Predictor, rivals: Mapping[str, Predictor], progress: Progress
 ) -> HeldOut:
-    """Let challenger and champion score all held-out rows of the run."""
-    held_out = HeldOut(challenger, champion)
+    """Let the challenger and its rivals score all held-out rows of the run."""
+    held_out = HeldOut(challenger, rivals)
     for extracted, keys in held_out_rows(workspace):
         held_out.add(extracted, keys)
         progress.advance(len(keys))
