@@ -2,28 +2,28 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
+PIP     = $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help learn policies test check shows quality clean
+.PHONY: help learn policies test check docs shows quality clean
 
 help:            ## say what there is
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 $(BIN)/python:
+	@command -v $(PYTHON) > /dev/null || { echo 'There is no $(PYTHON) here. Understudy needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 learn'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Understudy needs Python 3.11, 3.12 or 3.13; %s is %d.%d. Name another: make PYTHON=python3.12 learn" % (sys.executable, *sys.version_info[:2]))'
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'The environment could not be made: install the venv module of this Python (Debian: python3-venv).'; exit 1; }
 
 $(VENV)/.runtime: pyproject.toml requirements/runtime.txt | $(BIN)/python
 	@echo 'Installing Understudy into $(VENV) (once)'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/runtime.txt 2>&1 | grep -v 'Location .* is ignored' || true
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . 2>&1 | grep -v 'Location .* is ignored' || true
-	@$(BIN)/understudy --version > /dev/null
+	@$(PIP) -r requirements/runtime.txt
+	@$(PIP) --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@echo 'Installing what the tests need (once)'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt 2>&1 | grep -v 'Location .* is ignored' || true
-	@$(BIN)/pytest --version > /dev/null
+	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
 learn: $(VENV)/.runtime      ## learn examples/banking from its database, then weeks of new rows, and show the result
@@ -39,6 +39,9 @@ check: $(VENV)/.dev          ## lint, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: $(VENV)/.runtime       ## write docs/cli.md from the commands' own help
+	@$(BIN)/python scripts/cli_reference.py
 
 shows: $(VENV)/.dev          ## 50 kills, fingerprints over sources, 10 million rows: the long demonstrations
 	@$(BIN)/python bench/shows.py

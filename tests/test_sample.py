@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.errors import InvalidInput
@@ -17,6 +17,7 @@ def _sampled(sizes, limit):
     return sample.table().column("row").to_pylist()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(1, 50))
 def test_sample_does_not_hang_on_where_batches_end(sizes, limit):
     """However a stream is cut, the sample is every 2**k-th row of it, with the least k that fits."""

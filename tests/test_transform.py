@@ -31,7 +31,7 @@ def _loaded(body, function="features:expand"):
 
 
 def test_collect_takes_the_modules_of_the_project_that_are_imported(tmp_path):
-    """Imports at the top and inside functions, absolute and relative, modules and packages: all of the project's own."""
+    """Imports at the top and inside functions, absolute and relative, of modules and packages, are followed."""
     _write(
         tmp_path,
         features="import json\nfrom tools import words\ndef expand(batch):\n    import lazy\n    return batch\n",
@@ -59,7 +59,8 @@ def test_loaded_function_transforms_batches():
     """The function gets a batch and its result comes back in canonical form; an all-null column is text."""
     transform = _loaded(
         "def expand(batch):\n"
-        "    return pa.RecordBatch.from_pydict({'n': pa.array([1.0] * len(batch), pa.float32()), 'none': pa.nulls(len(batch))})"
+        "    numbers = pa.array([1.0] * len(batch), pa.float32())\n"
+        "    return pa.RecordBatch.from_pydict({'n': numbers, 'none': pa.nulls(len(batch))})"
     )
     assert transform(ROWS).schema == pa.schema([("n", pa.float64()), ("none", pa.string())])
 
@@ -72,7 +73,8 @@ def test_two_versions_live_side_by_side_without_disk_or_sys_modules(tmp_path):
         helper = f"from . import other\nversion = {version!r}\n"
         _write(
             tmp_path,
-            features="import pyarrow as pa\ndef expand(batch):\n    from pack.helper import version\n    import pack.helper\n"
+            features="import pyarrow as pa\n"
+            "def expand(batch):\n    from pack.helper import version\n    import pack.helper\n"
             "    return pa.RecordBatch.from_pydict({'v': [version + pack.helper.version] * len(batch)})\n",
             pack__helper=helper,
             pack__other="",
@@ -98,7 +100,7 @@ def test_dataclasses_work_in_stored_modules():
         ("def expand(batch):\n    x = {}\n    return x['age']", r"^features\.py, line 4: KeyError: 'age'\n"),
         ("def expand(batch): return batch.slice(1)", "returned 2 rows for 3"),
         ("def expand(batch): return batch.to_pylist()", "returned a list; expected a pyarrow.RecordBatch"),
-        ("def expand(batch): return batch.select([])", "no columns|0 rows for 3"),
+        ("def expand(batch): return batch.select([])", "returned no columns"),
         ("def expand(batch): return batch.append_column('id', batch.column(0))", "more than one column 'id'"),
         ("def expand(batch): raise ValueError('two\\nlines')", r"line 2: ValueError: two lines\n"),
     ],
@@ -115,7 +117,7 @@ def test_error_at_import_names_its_line():
     """A module whose top level fails is reported like a failing function."""
     with pytest.raises(TransformError, match=r"^features\.py, line 2: ZeroDivisionError: "):
         _loaded("1 / 0\ndef expand(batch): return batch")
-    with pytest.raises(TransformError, match="No module named 'pack.gone' was stored"):
+    with pytest.raises(TransformError, match=r"No module named 'pack\.gone' was stored"):
         load(TransformSource("f:g", {"f.py": "import pack.gone", "pack/__init__.py": ""}))
 
 
@@ -144,11 +146,17 @@ def test_row_wise_function_is_proven():
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("    x = pa.array([len(batch)] * len(batch))", "gives '3' for column 'x' of row 1 in a batch, and '1' on its own"),
+        (
+            "    x = pa.array([len(batch)] * len(batch))",
+            "gives '3' for column 'x' of row 1 in a batch, and '1' on its own",
+        ),
         ("    x = pa.array(range(len(batch)))", "gives '1' for column 'x' of row 2 in a batch, and '0' on its own"),
         ("    state.append(1)\n    x = pa.array([len(state)] * len(batch))", "of row 1 in a batch"),
         ("    x = batch.column('policy')", "without the target column 'policy', .*KeyError"),
-        ("    x = pa.array(['policy' in batch.schema.names] * len(batch))", "and 'false' without the target column 'policy'"),
+        (
+            "    x = pa.array(['policy' in batch.schema.names] * len(batch))",
+            "and 'false' without the target column 'policy'",
+        ),
     ],
 )
 def test_function_that_looks_beyond_its_row_is_refused(body, message):

@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.errors import InvalidInput
@@ -31,7 +31,8 @@ ROME = timezone(timedelta(hours=2))
 FORMS = [
     (pa.array([" Rome\u00a0", "", "  ", None]), ["Rome", None, None, None]),
     (pa.array(["12.50", "1.0", "-0.0", "-0", "0.50", "-3.10"]), ["12.5", "1", "0", "0", "0.5", "-3.1"]),
-    (pa.array(["007", "007.50", "1e5", "+1.0", ".50", "5.", "1.2.0"]), ["007", "007.50", "1e5", "+1.0", ".50", "5.", "1.2.0"]),
+    (pa.array(["007", "007.50", "1e5", "+1.0", ".50", "5.", "1.2.0"]),
+     ["007", "007.50", "1e5", "+1.0", ".50", "5.", "1.2.0"]),
     (pa.array(["2024-05-01T10:00:00", "2024-05-01 10:00:00.000"]), ["2024-05-01 10:00:00"] * 2),
     (pa.array(["2024-05-01T10:00:00Z", "2024-05-01 12:00:00+02"]), ["2024-05-01 10:00:00"] * 2),
     (pa.array(["2024-05-01 10:00:00.5", "2024-05-01", "2024-99-01T10:00:00+02"]),
@@ -41,7 +42,8 @@ FORMS = [
     (pa.array([date(2024, 5, 1)]), ["2024-05-01"]),
     (pa.array([date(2024, 5, 1)], pa.date64()), ["2024-05-01"]),
     (pa.array([time(10, 30), time(1, 2, 3, 4)]), ["10:30:00", "01:02:03.000004"]),
-    (pa.array([Decimal("12.50"), Decimal("0"), Decimal("0.0000000010")], pa.decimal128(30, 12)), ["12.5", "0", "0.000000001"]),
+    (pa.array([Decimal("12.50"), Decimal("0"), Decimal("0.0000000010")], pa.decimal128(30, 12)),
+     ["12.5", "0", "0.000000001"]),
     (pa.array([b"Rome", b"\xff\x00"]), ["Rome", "ff00"]),
     (pa.array([UUID(int=1).bytes], pa.uuid()), ["00000000-0000-0000-0000-000000000001"]),
     (pa.array(["a", "b", "a"]).dictionary_encode(), ["a", "b", "a"]),
@@ -58,13 +60,17 @@ FORMS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("array", "expected"), FORMS, ids=lambda v: str(v.type)[:20] if isinstance(v, pa.Array) else "")
+@pytest.mark.parametrize(
+    ("array", "expected"), FORMS, ids=lambda v: str(v.type)[:20] if isinstance(v, pa.Array) else ""
+)
 def test_array_of_any_type_gets_canonical_form(array, expected):
     """Any Arrow type becomes string, int64, float64 or bool in one form, and stays so when canonicalised again."""
     canonical = canonical_array(array)
     assert canonical.to_pylist() == expected
     assert str(canonical.to_pylist()) == str(expected)
-    assert canonical.type == (pa.string() if isinstance(array.type, pa.BaseExtensionType) else canonical_type(array.type))
+    assert canonical.type == (
+        pa.string() if isinstance(array.type, pa.BaseExtensionType) else canonical_type(array.type)
+    )
     assert canonical_array(canonical).equals(canonical)
 
 
@@ -83,6 +89,7 @@ CELLS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(CELLS, max_size=20))
 def test_canonical_text_agrees_with_canonical_array(cells):
     """One text alone gets the form that it gets within a column, and that form is final."""
@@ -103,6 +110,7 @@ def _number(text):
     return math.nan if math.isinf(value) else value
 
 
+@settings(deadline=None)
 @given(st.lists(CELLS, max_size=20))
 def test_numbers_read_as_python_reads_them(cells):
     """A text in decimal syntax is the float64 nearest to it; any other is NaN."""
@@ -112,7 +120,9 @@ def test_numbers_read_as_python_reads_them(cells):
 
 def test_number_cells_tell_missing_from_invalid():
     """The spellings of nothing count as missing, what is no number as invalid; both are NaN."""
-    cells = read_numbers(pa.array([None, "", "NA", "n/a", "NaN", "null", "None", "?", "-", "inf", "0x1", "1,000", "x", "1e400"]))
+    cells = read_numbers(
+        pa.array([None, "", "NA", "n/a", "NaN", "null", "None", "?", "-", "inf", "0x1", "1,000", "x", "1e400"])
+    )
     assert (cells.missing, cells.invalid) == (9, 5)
     assert np.isnan(cells.values).all()
 
@@ -138,11 +148,21 @@ def test_truths_read_by_the_lists_of_the_service():
 def test_texts_are_shortest_decimals():
     """A number's text is what a careful person would write: no ".0", no exponent below 1e16."""
     texts = read_texts(pa.array([1.0, 0.1, 1e15, 1e-7, 1e16, 1e22, 0.1 + 0.2, None]))
-    assert texts.to_pylist() == ["1", "0.1", "1000000000000000", "0.0000001", "1e+16", "1e+22", "0.30000000000000004", ""]
+    assert texts.to_pylist() == [
+        "1",
+        "0.1",
+        "1000000000000000",
+        "0.0000001",
+        "1e+16",
+        "1e+22",
+        "0.30000000000000004",
+        "",
+    ]
     assert read_texts(pa.array([5, None])).to_pylist() == ["5", ""]
     assert read_texts(pa.array([True, False])).to_pylist() == ["true", "false"]
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_texts_of_numbers_read_back_to_the_bit(value):
     """A float64's text is read back as that float64, and a record's value gets the very same text."""
@@ -155,6 +175,7 @@ def _key(cell):
     return int(row_keys(pa.RecordBatch.from_pydict({"a": pa.array([cell])}), ["a"])[0])
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_row_key_of_an_integer_is_that_of_its_text(value):
     """An id has one key as int64 and as text, however long; a float64 joins them where it is exact."""
@@ -163,6 +184,7 @@ def test_row_key_of_an_integer_is_that_of_its_text(value):
         assert _key(float(value)) == _key(value)
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_row_key_of_a_float_is_that_of_its_text(value):
     """A float64 has one key however it is written."""
@@ -211,7 +233,15 @@ def test_records_become_a_batch_with_the_trained_columns():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("age", "old"), ("age", 3.5), ("age", 2**63), ("height", "inf"), ("height", math.inf), ("height", "1,5"), ("member", 2)],
+    [
+        ("age", "old"),
+        ("age", 3.5),
+        ("age", 2**63),
+        ("height", "inf"),
+        ("height", math.inf),
+        ("height", "1,5"),
+        ("member", 2),
+    ],
 )
 def test_record_is_refused_where_a_value_does_not_fit(name, value):
     """A value that its column cannot hold is refused, and the message names attribute, value and record."""
@@ -221,6 +251,7 @@ def test_record_is_refused_where_a_value_does_not_fit(name, value):
         conform_batch(pa.RecordBatch.from_pydict({name: [None, text_of_record(value)]}), COLUMNS)
 
 
+@settings(deadline=None)
 @given(st.lists(st.fixed_dictionaries({}, optional={
     "age": st.integers(-(2**63), 2**63 - 1),
     "height": st.floats(allow_infinity=False),

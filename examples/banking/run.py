@@ -28,8 +28,8 @@ UNDERSTUDY = Path(sys.executable).with_name("understudy")
 
 FIRST = 8_238
 """Calls that the bank knows on the first day, a fifth of all."""
-WEEK = 3_295
-"""Calls in a week; ten of them are all that follow."""
+WEEK = 2_060
+"""Calls in a week; sixteen of them are all that follow."""
 
 Call = dict[str, str]
 """A row of the bank's table by column; `y` is 1 where the customer took the deposit."""
@@ -40,11 +40,11 @@ def main(weeks: int) -> None:
     shutil.rmtree(HERE / ".understudy", ignore_errors=True)
     calls = read_calls()
     with closing(create_database(list(calls[0]))) as database:
-        print(f"The bank knows {FIRST:,} calls.", end=" ")
+        print(f"The bank knows {FIRST:,} calls.")
         insert(database, calls[:FIRST])
         learn_by_command()
         live_through([calls[start : start + WEEK] for start in range(FIRST, len(calls), WEEK)][:weeks], database)
-        print("The last week is learned, too.", end=" ")
+        print("The last week has passed.")
         learn_by_command()
 
 
@@ -62,8 +62,9 @@ def live_through(weeks: Sequence[Sequence[Call]], database: sqlite3.Connection) 
         verdict = learn(project)["verdict"]["status"] if number < len(weeks) else "below"
         yes = fmean(call["y"] == "1" for call in week)
         gain = ("+" if served[-1] > frozen[-1] else "-") * round(100 * abs(served[-1] - frozen[-1]))
-        print(f"{number:4}{len(week):7,}{yes:10.0%}{served[-1]:10.3f}{frozen[-1]:13.3f}  {verdict:<9} {gain}", flush=True)
-    print(f"mean{fmean(served):27.3f}{fmean(frozen):13.3f}            (a sign for each 0.01 of difference)\n")
+        figures = f"{number:4}{len(week):7,}{yes:10.0%}{served[-1]:10.3f}{frozen[-1]:13.3f}"
+        print(f"{figures}  {verdict:<9} {gain}".rstrip(), flush=True)
+    print(f"mean{fmean(served):27.3f}{fmean(frozen):13.3f}            (one sign for each 0.01 of difference)\n")
 
 
 def accuracy(model: Predictor, calls: Sequence[Call]) -> float:
@@ -74,7 +75,7 @@ def accuracy(model: Predictor, calls: Sequence[Call]) -> float:
 
 def learn_by_command() -> None:
     """Learn as everybody would; what it says goes to the screen."""
-    print("$ understudy learn\n", flush=True)
+    print("\n$ understudy learn\n", flush=True)
     subprocess.run([UNDERSTUDY, "learn", "--project", HERE], check=True)
 
 
@@ -103,5 +104,5 @@ def insert(database: sqlite3.Connection, calls: Sequence[Call]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weeks", type=int, default=10, help="how many of the ten weeks pass (default: all)")
+    parser.add_argument("--weeks", type=int, default=16, help="how many of the sixteen weeks pass (default: all)")
     main(parser.parse_args().weeks)

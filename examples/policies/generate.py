@@ -21,6 +21,9 @@ PROVIDERS = (
 PLANS = ("Basic", "Family", "Plus", "Senior")
 LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
+SEED = 7
+"""The seed of the policies' formats and of all numbers in the database."""
+
 
 class Format(NamedTuple):
     """What a number of one policy looks like: a choice of characters for each place."""
@@ -54,7 +57,7 @@ def _span(chance: random.Random, narrow: int, wide: int) -> str:
     return "0123456789"[first : first + width]
 
 
-def generate(database: Path, rows: int = 20_000, seed: int = 7) -> None:
+def generate(database: Path, rows: int = 20_000, seed: int = SEED) -> None:
     """Write the table `insurance_numbers` of a fresh SQLite database."""
     chance = random.Random(seed)
     policies = formats(chance)

@@ -13,7 +13,7 @@ from understudy.errors import InvalidInput
 from understudy.model import Model, Scores
 from understudy.schema import AttributeType, ModelType
 from understudy.transform import Transform
-from understudy.values import batch_of_records, read_numbers, read_texts
+from understudy.values import batch_of_records, conform_batch, read_numbers, read_texts
 
 THRESHOLD = 0.5
 """Score from which on a BINARY answer is the positive label (reference 8.1)."""
@@ -57,6 +57,7 @@ class Predictor:
         self.model_id = model_id
         self.model = model
         self.columns = columns
+        self._columns = [(column.name, column.arrow) for column in columns]
         self.transform = transform
 
     def observe(self, extracted: pa.RecordBatch) -> pa.RecordBatch:
@@ -74,7 +75,7 @@ class Predictor:
         ------
         InvalidInput : a value cannot be read as the number that its attribute is.
         """
-        batch, unknown = batch_of_records(records, [(column.name, column.arrow) for column in self.columns])
+        batch, unknown = batch_of_records(records, self._columns)
         aside = {self.model.target.name}
         observations = self.observe(batch)
         self._refuse_wrong_types(observations)
@@ -101,12 +102,7 @@ class Predictor:
 
     def as_trained(self, extracted: pa.RecordBatch) -> pa.RecordBatch:
         """Give rows of another extract the columns and types that this model was trained with."""
-        wanted = [(column.name, column.arrow) for column in self.columns]
-        have = {field.name: field.type for field in extracted.schema}
-        if all(have.get(name) == kind for name, kind in wanted):
-            return extracted
-        columns = [_cells(extracted, name, kind) for name, kind in wanted]
-        return pa.RecordBatch.from_arrays(columns, names=[name for name, _ in wanted])
+        return conform_batch(extracted, self._columns)[0]
 
     def _refuse_wrong_types(self, observations: pa.RecordBatch) -> None:
         for attribute in self.model.schema.features:
@@ -125,17 +121,3 @@ class Predictor:
 
 def _is_no_number(text: str) -> bool:
     return bool(read_numbers(pa.array([text], pa.string())).invalid)
-
-
-def _cells(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
-    """Return one column in the wanted type; nulls where it is missing or a cell cannot be read so."""
-    if name not in batch.schema.names:
-        return pa.nulls(batch.num_rows, kind)
-    cells = batch.column(name)
-    if cells.type == kind:
-        return cells
-    if pa.types.is_string(kind):
-        return read_texts(cells)
-    numbers = read_numbers(cells).values
-    array = pa.array(numbers, mask=np.isnan(numbers))
-    return array.cast(kind, safe=False)

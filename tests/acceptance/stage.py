@@ -137,7 +137,7 @@ def calls(rows, seed=1, first=1, flip=False, drift=False):
     for number in range(first, first + rows):
         age, job = chance.randint(18, 80), chance.choice(("admin", "nurse", "farmer", "pilot"))
         balance = round(chance.gauss(1000, 600), 2)
-        inclined = (age > 50) + (job in ("nurse", "pilot")) - (1.2 if not drift else -0.4 + 2 * (job == "pilot"))
+        inclined = ((age > 50) != drift) + (job in ("nurse", "pilot")) - 1.2
         yes = chance.random() < (0.92 if inclined > 0 else 0.08)
         answer = "yes" if yes != flip else "no"
         note = chance.choice(("called back", "no time", "asked for a letter", ""))

@@ -23,6 +23,8 @@ BANKING = Path(__file__).parents[2].parent / "shared" / "data" / "banking" / "ba
 POSTGRESQL = "postgresql://postgres@127.0.0.1/test"
 MYSQL = "mysql://root@127.0.0.1/test"
 
+_INSERT = "insert into {t} values " + ", ".join(f"({n})" for n in range(5_000))
+
 
 def _absent(name, error):
     if os.environ.get("UNDERSTUDY_REQUIRE_SERVERS") == "1":
@@ -86,6 +88,13 @@ class SQLite:
         self.folder, self.url = folder, "sqlite:///app.db"
         self.connection = sqlite3.connect(folder / "app.db", isolation_level=None, check_same_thread=False)
 
+    def fill(self, columns, rows):
+        """Make the table and write rows, all at once."""
+        self.connection.execute(f"create table t ({columns})")
+        self.connection.execute("begin")
+        self.connection.executemany(f"insert into t values ({', '.join('?' * len(rows[0]))})", rows)
+        self.connection.execute("commit")
+
     def read(self, query):
         """Read by a query that says {t} for the table."""
         return read_database(self.url, query.format(t="t"), self.folder)
@@ -105,7 +114,7 @@ def _table(extraction):
 
 @pytest.fixture(scope="module")
 def banking():
-    """The first 2,000 rows of a real data set: names, kinds, and rows as Python values."""
+    """Give the first 2,000 rows of a real data set: names, kinds, rows as Python values, and as text."""
     if not BANKING.exists():
         pytest.skip("the data set banking is not here")
     with gzip.open(BANKING, "rt") as file:
@@ -130,10 +139,8 @@ def test_same_rows_are_the_same_out_of_every_source(banking, sqlite, postgresql,
     sql = {int: "bigint", float: "double precision", str: "varchar(40)"}
     columns = ", ".join(f"{name}_ {sql[kind]}" for name, kind in zip(names, kinds, strict=True))
     numbered = [(place, *row) for place, row in enumerate(rows)]
-    for server in (postgresql, mariadb):
+    for server in (sqlite, postgresql, mariadb):
         server.fill(f"n_ int, {columns}", numbered)
-    sqlite.connection.execute(f"create table t (n_, {columns})")
-    sqlite.connection.executemany(f"insert into t values ({', '.join('?' * (len(names) + 1))})", numbered)
     with (tmp_path / "a.csv").open("w", newline="") as file:
         csv.writer(file).writerows([[f"{name}_" for name in names], *texts])
     columns = {f"{name}_": [row[i] for row in rows] for i, name in enumerate(names)}
@@ -161,12 +168,12 @@ def test_postgresql_types_get_their_canonical_form(postgresql):
         postgresql.read(
             "select 1::int2 a, 0.1::float4 b, 12.50::numeric c, true d, ' x'::char(4) e, date '2020-01-01' f,"
             " timestamptz '2020-01-01 00:00+02' g, time '10:00' h, '6d4e6bb2-0000-0000-0000-000000000000'::uuid i,"
-            " '{\"a\": 1}'::jsonb j, array[1,2] k, null l, 'NaN'::float8 m, ''::text n order by 1"
+            " '{{\"a\": 1}}'::jsonb j, array[1,2] k, null l, 'NaN'::float8 m, ''::text n order by 1"
         )
     ).to_pylist()[0]
     assert list(row.values()) == [
-        1, 0.1, "12.5", True, "x", "2020-01-01", "2019-12-31 22:00:00", "10:00:00", "6d4e6bb2-0000-0000-0000-000000000000",
-        '{"a": 1}', "[1,2]", None, None, None,
+        1, 0.1, "12.5", True, "x", "2020-01-01", "2019-12-31 22:00:00", "10:00:00",
+        "6d4e6bb2-0000-0000-0000-000000000000", '{"a": 1}', "[1,2]", None, None, None,
     ]  # fmt: skip
 
 
@@ -185,9 +192,8 @@ def test_mariadb_types_get_their_canonical_form(mariadb):
 
 def test_sqlite_columns_are_typed_by_all_their_rows(sqlite):
     """A surprising value in the last row decides as much as the first: a column's type hangs on no batch."""
-    sqlite.connection.execute("create table t (a, b, c, d, e)")
     rows = [(1, 1, 1, None, "x")] * 70_000 + [(2, 0.5, "x", None, b"\xff")]
-    sqlite.connection.executemany("insert into t values (?, ?, ?, ?, ?)", rows)
+    sqlite.fill("a, b, c, d, e", rows)
     table = _table(sqlite.read("select * from {t} order by rowid -- all of them\n;"))
     assert table.schema.types == [pa.int64(), pa.float64(), pa.string(), pa.string(), pa.string()]
     assert list(table.slice(69_999).to_pylist()[0].values()) == [1, 1.0, "1", None, "x"]
@@ -208,23 +214,21 @@ def _grow_while_reading(server, insert):
 def test_rows_written_meanwhile_are_not_seen(sqlite, postgresql, mariadb):
     """An extraction reads one snapshot: rows that are written while it runs belong to the next."""
     sqlite.connection.execute("pragma journal_mode = wal")
-    sqlite.connection.execute("create table t (a)")
-    sqlite.connection.executemany("insert into t values (?)", [(n,) for n in range(5_000)])
+    sqlite.fill("a", [(n,) for n in range(5_000)])
     assert _grow_while_reading(sqlite, lambda: sqlite.connection.execute("insert into t values (-1), (9999)")) == 5_000
     for server in (postgresql, mariadb):
-        server.execute("create table {t} (a int)", "insert into {t} values " + ", ".join(f"({n})" for n in range(5_000)))
+        server.execute("create table {t} (a int)", _INSERT)
         insert = lambda server=server: server.execute("insert into {t} values (-1), (9999)")  # noqa: E731
         assert _grow_while_reading(server, insert) == 5_000
 
 
 def test_extraction_may_be_left_early(sqlite, postgresql, mariadb):
     """Leaving after the first batch closes the connection without reading the rest."""
-    sqlite.connection.execute("create table t (a)")
-    sqlite.connection.executemany("insert into t values (?)", [(n,) for n in range(5_000)])
+    sqlite.fill("a", [(n,) for n in range(5_000)])
     with sqlite.read("select a from {t} order by a") as extraction:
         assert next(iter(extraction)).num_rows == 1_000
     for server in (postgresql, mariadb):
-        server.execute("create table {t} (a int)", "insert into {t} values " + ", ".join(f"({n})" for n in range(5_000)))
+        server.execute("create table {t} (a int)", _INSERT)
         with server.read("select a from {t} order by a") as extraction:
             assert next(iter(extraction)).num_rows > 0
 
@@ -271,7 +275,7 @@ def test_file_that_is_no_database_is_refused(tmp_path):
     """A file with other content at SQLite's path is one clear message."""
     (tmp_path / "app.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(ExtractError, match="file is not a database"):
-        read_database("sqlite:///app.db", "select 1", tmp_path)
+        read_database("sqlite:///app.db", "select * from t", tmp_path)
 
 
 def test_query_without_order_is_warned_about(sqlite):

@@ -92,7 +92,7 @@ def test_long_field_is_read_whole(tmp_path, monkeypatch):
     block=st.integers(1, 40),
     ends=st.sampled_from(["\n", "\r\n"]),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_csv_is_read_as_it_was_written_wherever_blocks_end(rows, block, ends):
     """What Python's csv module writes comes back cell by cell, in blocks of any size."""
     text = io.StringIO(newline="")
@@ -110,7 +110,7 @@ def test_csv_is_read_as_it_was_written_wherever_blocks_end(rows, block, ends):
 
 
 @given(data=st.text('a,"\n\r', max_size=40), block=st.integers(1, 15))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_csv_of_any_bytes_gives_or_rejects_every_line(data, block):
     """However broken the bytes, reading ends without an error, alike in blocks of any size."""
     outcomes = []

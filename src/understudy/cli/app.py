@@ -224,7 +224,7 @@ def show(
 
 @app.command()
 def promote(
-    model_id: Annotated[str, typer.Argument(metavar="MODEL_ID")],
+    model_id: Annotated[str, typer.Argument(metavar="MODEL_ID", help="The model that is to serve.")],
     project: ProjectFolder = HERE,
     json: Json = False,
     quiet: Quiet = False,
@@ -259,7 +259,7 @@ def unpin(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = Fals
 
 @app.command()
 def rebuild(
-    model_id: Annotated[str, typer.Argument(metavar="MODEL_ID")],
+    model_id: Annotated[str, typer.Argument(metavar="MODEL_ID", help="The model to make again.")],
     project: ProjectFolder = HERE,
     json: Json = False,
     quiet: Quiet = False,
@@ -285,7 +285,7 @@ def gate(
     ],
     rule: Annotated[str, typer.Option(help="not_worse, better, always or never.")] = "not_worse",
     margin: Annotated[float, typer.Option(help="In the metric's unit.")] = 0.01,
-    confidence: Annotated[float, typer.Option()] = 0.95,
+    confidence: Annotated[float, typer.Option(help="Of the interval's lower bound.")] = 0.95,
     metric: Annotated[str | None, typer.Option(help="Left out: auc, macro_f1 or rmse by type.")] = None,
     project: ProjectFolder = HERE,
     json: Json = False,

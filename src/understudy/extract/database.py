@@ -43,8 +43,8 @@ def read_database(url: str, query: str, root: Path) -> Extraction:
         raise ExtractError(
             f"extract.url names {parsed.get_backend_name()!r}", "Use sqlite, postgresql, or mysql (for MariaDB, too)."
         )
-    shown = parsed.set(password=None).update_query_dict({}).set(query={}).render_as_string()
-    extraction = read(parsed, query.strip().rstrip(";").rstrip(), shown, root)
+    shown = URL.create(parsed.drivername, parsed.username, None, parsed.host, parsed.port, parsed.database)
+    extraction = read(parsed, query.strip().rstrip(";").rstrip(), shown.render_as_string(), root)
     if not re.search(r"\border\s+by\b", query, re.IGNORECASE):
         extraction.warnings.append(
             "the query has no `order by`: the database may give its rows in another order, and so another model"

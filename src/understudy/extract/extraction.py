@@ -47,6 +47,11 @@ class Rejections:
             text = data[: 4 * SAMPLE_CHARACTERS].decode(errors="replace")[:SAMPLE_CHARACTERS]
             self.samples.append(Rejected(file, line, reason, text))
 
+    def include(self, others: Rejections) -> None:
+        """Count another source's lines, too."""
+        self.count += others.count
+        self.samples = [*self.samples, *others.samples][:MAX_SAMPLES]
+
 
 @dataclass
 class Extraction:

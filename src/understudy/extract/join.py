@@ -47,17 +47,14 @@ def join(extractions: Sequence[Extraction], names: Sequence[str], column: str) -
     warnings = [warning for extraction in extractions for warning in extraction.warnings]
     lookups = [_lookup(other, name, column, warnings) for other, name in zip(others, names[1:], strict=True)]
     for other in others:
-        rejected.count += other.rejected.count
-        rejected.samples += other.rejected.samples
-    first.rejected.count += rejected.count
-    first.rejected.samples += rejected.samples
+        rejected.include(other.rejected)
     return Extraction(
         schema=pa.schema(fields),
-        batches=_joined(first, lookups, column, warnings),
+        batches=_joined(first, lookups, column, rejected, warnings),
         sources=[source for extraction in extractions for source in extraction.sources],
-        rejected=first.rejected,
+        rejected=rejected,
         warnings=warnings,
-        max_rejected=1.0,
+        max_rejected=1.0,  # each source judges its own
         release=first.close,
     )
 
@@ -98,7 +95,9 @@ def _lookup(source: Extraction, name: str, column: str, warnings: list[str]) -> 
     return _Lookup(name, ids, batch.drop_columns([column]))
 
 
-def _joined(first: Extraction, lookups: list[_Lookup], column: str, warnings: list[str]) -> Iterator[pa.RecordBatch]:
+def _joined(
+    first: Extraction, lookups: list[_Lookup], column: str, rejected: Rejections, warnings: list[str]
+) -> Iterator[pa.RecordBatch]:
     for batch in first:
         ids = pc.if_else(pc.is_valid(batch.column(column)), read_texts(batch.column(column)), None)
         arrays = list(batch.columns)
@@ -108,6 +107,7 @@ def _joined(first: Extraction, lookups: list[_Lookup], column: str, warnings: li
             arrays += lookup.cells.take(places).columns
         names = [*batch.schema.names, *(name for lookup in lookups for name in lookup.cells.schema.names)]
         yield pa.RecordBatch.from_arrays(arrays, names=names)
+    rejected.include(first.rejected)
     warnings += [
         f"{lookup.unmatched:,} of {first.rows:,} rows have no partner in the source {lookup.name!r}"
         for lookup in lookups

@@ -75,10 +75,10 @@ def read_mysql(url: URL, query: str, shown: str, _root: Path) -> Extraction:
 
 def _leave(connection: pymysql.Connection, cursor: SSCursor) -> None:
     """Hang up without reading the rest of the rows, which closing cursor or connection politely would do."""
-    if cursor._result is not None:  # noqa: SLF001 - there is no public way to leave rows unread
-        cursor._result.unbuffered_active = False  # noqa: SLF001
+    if cursor._result is not None:
+        cursor._result.unbuffered_active = False
     cursor.connection = None
-    connection._force_close()  # noqa: SLF001
+    connection._force_close()
 
 
 def _kind(code: int) -> pa.DataType:

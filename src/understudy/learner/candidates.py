@@ -14,15 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from understudy.learner.kernels import FIRST_SUM, judge_rows, learn_rows
+from understudy.learner.kernels import FIRST_SUM, follow_weights, judge_rows, learn_rows
 from understudy.learner.rows import Block, Rows, join
 
-RATES = (0.3, 1.0, 0.1, 0.03)
+RATES = (0.3, 1.0, 0.1)
 """Learning rates to try, the likeliest first."""
-STRENGTHS = (3.0, 0.3, 30.0, 0.0)
+STRENGTHS = (5.0, 1.0, 25.0, 0.0, 125.0)
 """L2 amounts to try, times the number of rows, the likeliest first."""
-AUDITION_RATES, AUDITION_STRENGTHS, AUDITION_PASSES = (0.3,), (3.0, 0.3, 30.0, 0.0), 8
+PROGRESS = 0.001
+"""The share of its loss that a candidate must save to be worth further passes."""
+AUDITION_RATES, AUDITION_STRENGTHS, AUDITION_PASSES = (0.3,), (5.0, 1.0, 25.0, 125.0), 6
 """What recipes are compared by: enough to rank them, a fraction of the work."""
+PATIENCE = 3
+"""Passes without such progress after which learning stops."""
+RUNGS = (1, 2, 4)
+"""Passes after which the worse half of the candidates is dropped, where that saves work."""
 LANES = 16
 """Lanes of one group: one line of memory of float32."""
 STATE_BYTES = 384 << 20
@@ -132,6 +138,8 @@ class Group:
     """The part held out; ALL_ROWS where nothing is."""
     state: Floats
     """Weights, then sums of squared gradients [features + 1, 2 x candidates x outputs]."""
+    mean: Floats
+    """The weights' mean over the ends of all passes, later ones counting more [features + 1, candidates x outputs]."""
 
     @classmethod
     def fresh(cls, problem: Problem, candidates: tuple[Candidate, ...], part: int) -> Group:
@@ -140,13 +148,13 @@ class Group:
         state = np.zeros((len(problem.traits), 2 * width), np.float32)
         state[:, width:] = FIRST_SUM
         state[0, :width] = np.tile(problem.start, len(candidates))
-        return cls(candidates, part, state)
+        return cls(candidates, part, state, state[:, :width].copy())
 
-    def lanes(self, candidate: Candidate, outputs: int) -> tuple[Floats, Floats]:
-        """Return one candidate's weights and sums, each [features + 1, outputs]."""
+    def lanes(self, candidate: Candidate, outputs: int) -> tuple[Floats, Floats, Floats]:
+        """Return one candidate's weights, sums and mean weights, each [features + 1, outputs]."""
         first = self.candidates.index(candidate) * outputs
-        width = len(self.candidates) * outputs
-        return self.state[:, first : first + outputs], self.state[:, width + first : width + first + outputs]
+        width, last = len(self.candidates) * outputs, first + outputs
+        return self.state[:, first:last], self.state[:, width + first : width + last], self.mean[:, first:last]
 
     def amounts(self, outputs: int, number: int) -> tuple[Floats, Floats, Floats]:
         """Return rates, l1 and l2 by lane for pass `number`; rates fall with its root, so that the weights settle."""
@@ -167,8 +175,12 @@ class Group:
     def judge(self, problem: Problem, held: Block, parts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return the sum of losses, by candidate, over the held-out rows of this group's part."""
         losses = np.zeros(len(self.candidates))
-        judge_rows(problem.code, held, np.flatnonzero(parts == self.part), problem.traits, self.state, losses)
+        judge_rows(problem.code, held, np.flatnonzero(parts == self.part), problem.traits, self.mean, self.mean.shape[1], losses)
         return losses
+
+    def settle(self, number: int) -> None:
+        """After pass `number`, move the mean: pass p counts p / (1 + 2 + ... + number) (Shamir and Zhang 2013)."""
+        follow_weights(self.mean, self.state, np.float32(2 / (number + 1)))
 
 
 def grouped(candidates: tuple[Candidate, ...], outputs: int) -> Iterator[tuple[Candidate, ...]]:
@@ -184,9 +196,9 @@ def regrouped(groups: list[Group], alive: tuple[Candidate, ...], outputs: int) -
     for part in sorted({group.part for group in groups}):
         home = {c: group for group in groups if group.part == part for c in group.candidates}
         for together in grouped(alive, outputs):
-            lanes = [home[c].lanes(c, outputs) for c in together]
-            state = np.concatenate([weights for weights, _ in lanes] + [sums for _, sums in lanes], axis=1)
-            result.append(Group(together, part, state))
+            weights, sums, means = zip(*(home[c].lanes(c, outputs) for c in together), strict=True)
+            state = np.concatenate([*weights, *sums], axis=1)
+            result.append(Group(together, part, state, np.concatenate(means, axis=1)))
     return result
 
 
@@ -202,6 +214,8 @@ def one_pass(problem: Problem, groups: list[Group], number: int, pool: Executor)
             for candidate, loss in zip(group.candidates, job.result(), strict=True):
                 totals[candidate] = totals.get(candidate, 0.0) + float(loss)
         seen += sum(float(ready.weights[parts != part].sum()) for part in {group.part for group in groups})
+    for _ in pool.map(lambda group: group.settle(number), groups):
+        pass
     return {candidate: total / max(seen, 1e-30) for candidate, total in totals.items()}
 
 
@@ -221,21 +235,19 @@ def choose(
     ]
     held, parts = _held_out(problem)
     alive, best = candidates, (np.inf, candidates[0], 1)
-    lowest = dict.fromkeys(candidates, np.inf)
-    rungs = {max(1, passes // 8), max(2, passes // 4), max(3, passes // 2)}
     for number in range(1, passes + 1):
         progressive = one_pass(problem, groups, number, pool)
         losses = _judged(problem, groups, held, parts, pool)
         for candidate in alive:
             updates = number * round(problem.rows.count * (1 - validation.share))
             report(CandidateReport(candidate, number, updates, progressive[candidate], losses[candidate]))
-            lowest[candidate] = min(lowest[candidate], losses[candidate])
-            if losses[candidate] < best[0]:
-                best = (losses[candidate], candidate, number)
-        if number - best[2] > max(1, passes // 10):
+        leader = min(alive, key=losses.__getitem__)
+        if losses[leader] < best[0] * (1 - PROGRESS):
+            best = (losses[leader], leader, number)
+        elif number - best[2] >= PATIENCE:
             break
-        if number in rungs and len(alive) > 2 and _crowded(groups, validation.parts):
-            kept = set(sorted(alive, key=lowest.__getitem__)[: (len(alive) + 1) // 2])
+        if number in RUNGS and len(alive) > 2 and _crowded(groups, validation.parts):
+            kept = set(sorted(alive, key=losses.__getitem__)[: (len(alive) + 1) // 2])
             alive = tuple(candidate for candidate in alive if candidate in kept)
             groups = regrouped(groups, alive, problem.outputs)
     return best[1], best[2]

@@ -63,16 +63,16 @@ def log1p32(x):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, fastmath=_FAST, error_model="numpy")
-def score(row, rows, traits, state, out):  # type: ignore[no-untyped-def]
+def score(row, rows, traits, weights, out):  # type: ignore[no-untyped-def]
     """Write one row's linear score in every lane to `out`."""
     width = len(out)
     for lane in range(width):
-        out[lane] = state[0, lane]
+        out[lane] = weights[0, lane]
     for k in range(rows.indptr[row], rows.indptr[row + 1]):
         f = rows.ids[k]
         x = min(max(rows.values[k] * traits[f, 0], -REACH), REACH)
         for lane in range(width):
-            out[lane] += x * state[f, lane]
+            out[lane] += x * weights[f, lane]
 
 
 @nb.njit(nogil=True, fastmath=_FAST, error_model="numpy")
@@ -164,9 +164,20 @@ def learn_rows(code, rows, order, traits, state, rates, l1, l2, losses):  # type
 
 
 @nb.njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
-def judge_rows(code, rows, order, traits, state, losses):  # type: ignore[no-untyped-def]
-    """Add the losses of the rows in `order` to `losses`; learn nothing. Shapes as in `learn_rows`."""
-    scores = np.empty(state.shape[1] // 2, np.float32)
+def judge_rows(code, rows, order, traits, weights, width, losses):  # type: ignore[no-untyped-def]
+    """Add the losses of the rows in `order` to `losses`; learn nothing.
+
+    Shapes as in `learn_rows`, but `weights` is float32[features, width or more]: a state, or its mean.
+    """
+    scores = np.empty(width, np.float32)
     for row in order:
-        score(row, rows, traits, state, scores)
+        score(row, rows, traits, weights, scores)
         judge(code, scores, rows.labels[row], rows.weights[row], losses)
+
+
+@nb.njit(nogil=True, cache=True)
+def follow_weights(mean, state, share):  # type: ignore[no-untyped-def]
+    """Move the running mean of the weights, float32[features, width], by `share` of the way to those of the state."""
+    for f in range(len(mean)):
+        for lane in range(mean.shape[1]):
+            mean[f, lane] += share * (state[f, lane] - mean[f, lane])

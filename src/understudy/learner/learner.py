@@ -134,8 +134,8 @@ def audition(rows: Rows, loss: str, outputs: int, settings: Settings | None = No
 
 
 def _passes(rows: int, cap: int | None) -> int:
-    """Allow small data many passes and large data few: 300 for 150 rows, 21 for 30,000, 2 from 3 million on."""
-    budget = round(min(300, max(2, 3700 / math.sqrt(rows))))
+    """Allow small data many passes and large data few: 20 up to 30,000 rows, 12 for 100,000, 2 from 3 million on."""
+    budget = round(min(20, max(2, 3700 / math.sqrt(rows))))
     return budget if cap is None else min(budget, cap)
 
 
@@ -153,7 +153,7 @@ def _candidates(
 
 def _affordable(candidates: tuple[Candidate, ...], problem: Problem) -> tuple[Candidate, ...]:
     """Keep the likeliest candidates whose weights and sums fit in memory, and always the first."""
-    bytes_each = 8 * len(problem.traits) * problem.outputs * problem.validation.parts
+    bytes_each = 12 * len(problem.traits) * problem.outputs * problem.validation.parts
     return candidates[: max(1, STATE_BYTES // bytes_each)]
 
 
@@ -219,7 +219,7 @@ def _fit(loss: str, problem: Problem, group: Group, max_size: int, reports: list
     """Turn lanes into weights in the user's units, features by ascending key, only what is worth its bytes."""
     (candidate,) = group.candidates
     own_passes = [report for report in reports if math.isnan(report.validation_loss)]
-    lanes, sums = group.lanes(candidate, problem.outputs)
+    _, sums, lanes = group.lanes(candidate, problem.outputs)
     vocabulary = problem.rows.vocabulary
     weights = _settled(lanes, vocabulary.counts, candidate, len(own_passes))
     kept = _useful(weights[1:], vocabulary.counts[1:], max_size) + 1

@@ -59,7 +59,7 @@ class Learner:
         self._refuse(label, 1.0)
         losses = np.zeros(1)
         row = self._block(self._vocabulary.index(features, grow=False), label, 1.0)
-        judge_rows(self._code, row, np.arange(1), self._traits, self._state, losses)
+        judge_rows(self._code, row, np.arange(1), self._traits, self._state, self._outputs, losses)
         return float(losses[0]) * self._fit.spread**2
 
     def learn_one(self, features: Features, label: float, weight: float = 1.0) -> float:

@@ -121,7 +121,8 @@ class _Sorted:
         return msgspec.convert(self.house.catalog.get(model_id).document["memory"], RowMemory)
 
     def _is_in(self, name: str) -> Mask:
-        stored, keys = np.frombuffer(self.house.objects.read(name), "<u8"), self.rows.row_keys
+        keys = self.rows.row_keys
+        stored = np.frombuffer(self.house.objects.read(name) if self.house.objects.exists(name) else b"", "<u8")
         if not len(stored):
             return np.zeros(len(keys), np.bool_)
         return np.asarray(stored[np.searchsorted(stored, keys) % len(stored)] == keys)

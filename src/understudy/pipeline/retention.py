@@ -26,4 +26,5 @@ def forget(house: House) -> None:
     for fingerprint in sorted({e.document["fingerprint"] for e in models} - living):
         house.objects.delete(model_object(fingerprint))
     for run_id in gone.runs:
-        house.objects.delete(f"uploads/{run_id}.parquet")
+        for name in (f"uploads/{run_id}.parquet", *list(house.objects.iter_names(f"keys/{run_id}-"))):
+            house.objects.delete(name)

@@ -21,6 +21,7 @@ from understudy.promotion.paired import Paired
 
 CONFIRMING_ROWS = 50
 """Newer rows below this number settle nothing."""
+CHAMPION, ANCHOR = "the champion", "the best champion of the last year"
 
 
 class Status(StrEnum):
@@ -81,8 +82,6 @@ class Evidence(msgspec.Struct, frozen=True):
     """The data of the champion's run."""
     limits: Guardrails = Guardrails()
     """Where data stop being believed."""
-    slid: float = 0.0
-    """What promotions of the last year have already lost against its best champion, in the metric's unit."""
     pinned: bool = False
     """Whether a person rolled back and has not unpinned."""
     first: First | None = None
@@ -104,6 +103,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The comparisons: pooled, known and fresh."""
     newer: Comparison | None = None
     """The comparison on rows newer than a held run, where that was asked."""
+    anchor: Comparison | None = None
+    """The comparison with the best champion of the last year, in the champion's place; None where it still serves."""
     guardrails: tuple[str, ...] = ()
     """Names of the doubts, for programs."""
     what_would_settle: str | None = None
@@ -118,6 +119,7 @@ def judge(
     rule: Rule,
     evidence: Evidence = NO_EVIDENCE,
     held_before: Paired | None = None,
+    anchor: Paired | None = None,
 ) -> Verdict:
     """Judge a challenger against the champion on held-out rows that neither has learned.
 
@@ -126,13 +128,15 @@ def judge(
     known : held-out rows of runs that were believed (`Verdict.believed`), the champion's run among them.
     fresh : held-out rows new since, so that a refused run in between does not thin a bad week out.
     rule : what must be shown.
-    evidence : facts of the data, the slide so far, the pin; `first` when nobody serves.
+    evidence : facts of the data, the pin; `first` when nobody serves.
     held_before : when the last run was HELD, the held-out rows newer than that run.
+    anchor : all held-out rows, with the best champion of the last year (`anchor_of`) in the champion's place; None
+        where that is the champion itself.
 
     """
     if evidence.first is not None:
         return _judge_first(evidence.first, rule)
-    case = Case(known, fresh, rule, evidence, held_before)
+    case = Case(known, fresh, rule, evidence, held_before, anchor)
     for question in (_pinned, _speechless, _incomparable, _below_minimum, _decreed, _confirmed, _doubted):
         verdict = question(case)
         if verdict is not None:
@@ -140,35 +144,25 @@ def judge(
     return _by_rule(case)
 
 
-def slide(slid: float, verdict: Verdict) -> float:
-    """Return the year's slide after a verdict; a promotion may have lost as much as its lower bound allows.
-
-    Charging the bound and not the estimate keeps the promise in truth: promoted challengers are chosen for looking
-    good, so their estimates flatter. A promotion that is surely better pays back; the slide never falls below 0.
-    """
-    promoted = verdict.newer or verdict.looks.pooled
-    if verdict.status is not Status.ADMITTED or promoted is None:
-        return slid
-    return max(0.0, slid - promoted.lower)
-
-
 class Case:
     """One question before the gate, with its looks taken once."""
 
     def __init__(
-        self, known: Paired | None, fresh: Paired | None, rule: Rule, evidence: Evidence, newer: Paired | None
+        self,
+        known: Paired | None,
+        fresh: Paired | None,
+        rule: Rule,
+        evidence: Evidence,
+        newer: Paired | None,
+        anchor: Paired | None,
     ) -> None:
-        self.known, self.fresh, self.newer = known, fresh, newer
+        self.known, self.fresh, self.newer, self.anchor = known, fresh, newer, anchor
         self.rule, self.evidence = rule, evidence
         self.silent = sum(rows.challenger.missing for rows in (known, fresh) if rows)
         self.looks = Looks(None, None, None) if self.silent else look(known, fresh, rule.metric, rule.confidence)
         enough = newer is not None and newer.rows >= CONFIRMING_ROWS and not newer.challenger.missing
         self.confirming = compare(newer, rule.metric, rule.confidence) if newer and enough else None
-
-    @property
-    def margin(self) -> float:
-        """What is left of the margin after the year's slide."""
-        return max(0.0, self.rule.margin - self.evidence.slid)
+        self.anchored = compare(anchor, rule.metric, rule.confidence) if anchor and not self.silent else None
 
     @cached_property
     def doubts(self) -> tuple[Doubt, ...]:
@@ -189,6 +183,7 @@ class Case:
             rule=self.rule,
             looks=self.looks,
             newer=self.confirming,
+            anchor=self.anchored,
             guardrails=tuple(sorted({doubt.name for doubt in doubts})),
             what_would_settle=settle,
             believed=status is Status.ADMITTED or not self.doubts,
@@ -196,12 +191,8 @@ class Case:
 
 
 def not_worse(found: Comparison, margin: float) -> bool:
-    """Say whether the challenger is surely not worse by `margin`, or nobody can tell and it does not look worse.
-
-    The benefit of the doubt is given only while some margin is left: a slide that has spent it asks for certainty.
-    """
-    cannot_tell = margin > 0 and found.upper >= 0
-    return found.lower > -margin or (cannot_tell and found.difference >= 0)
+    """Say whether the challenger is surely not worse by `margin`, or nobody can tell and it does not look worse."""
+    return found.lower > -margin or found.difference >= 0
 
 
 def _judge_first(first: First, rule: Rule) -> Verdict:
@@ -238,12 +229,17 @@ def _speechless(case: Case) -> Verdict | None:
 
 
 def _incomparable(case: Case) -> Verdict | None:
-    if case.looks.pooled is not None or case.rule.rule in (RuleName.ALWAYS, RuleName.NEVER):
+    if case.rule.rule in (RuleName.ALWAYS, RuleName.NEVER):
         return None
-    rows = sum(part.rows for part in (case.known, case.fresh) if part)
+    if case.looks.pooled is None:
+        whom, rows = CHAMPION, sum(part.rows for part in (case.known, case.fresh) if part)
+    elif case.rule.rule is RuleName.NOT_WORSE and case.anchor and case.anchored is None:
+        whom, rows = ANCHOR, case.anchor.rows
+    else:
+        return None
     return case.answer(
         Status.HELD,
-        f"{case.rule.metric} cannot be compared on {rows:,} held-out rows: too few, or all of one class",
+        f"{case.rule.metric} cannot be compared with {whom} on {rows:,} held-out rows: too few, or all of one class",
         settle="more held-out rows that neither model has learned",
     )
 
@@ -307,21 +303,33 @@ def _by_rule(case: Case) -> Verdict:
         word = "better" if better else "not shown to be better"
         reason = f"the challenger is {word}: {_difference(found)}"
         return case.answer(*_admit(better), reason, settle=None if better else _rows_needed(found, 0.0))
-    fit = not_worse(found, case.margin)
-    left = f"margin {case.rule.margin:g}" + (f", {case.margin:g} left this year" if case.evidence.slid else "")
-    how = "too few rows to tell, but not below" if fit and found.lower <= -case.margin else "not worse"
-    word = how if fit else "not shown to be not worse" if found.upper >= 0 else "worse"
-    reason = f"the challenger is {word} ({left}): {_difference(found)}"
-    return case.answer(*_admit(fit), reason, settle=None if fit else _rows_needed(found, case.margin))
+    compared = {CHAMPION: found} | ({ANCHOR: case.anchored} if case.anchored else {})
+    fit = {whom: not_worse(found, case.rule.margin) for whom, found in compared.items()}
+    failed_first = sorted(compared, key=fit.__getitem__)
+    reasons = [_standing(compared[whom], whom, case.rule.margin) for whom in failed_first]
+    settle = _rows_needed(compared[failed_first[0]], case.rule.margin)
+    return case.answer(*_admit(all(fit.values())), *reasons, settle=None if all(fit.values()) else settle)
+
+
+def _standing(found: Comparison, whom: str, margin: float) -> str:
+    return f"the challenger is {_how(found, margin)} (margin {margin:g}): {_difference(found, whom)}"
+
+
+def _how(found: Comparison, margin: float) -> str:
+    if found.lower > -margin:
+        return "not worse"
+    if found.difference >= 0:
+        return "not below, with too few rows to tell more"
+    return "not shown to be not worse" if found.upper >= 0 else "worse"
 
 
 def _admit(fit: bool) -> tuple[Status]:
     return (Status.ADMITTED if fit else Status.REFUSED,)
 
 
-def _difference(found: Comparison) -> str:
+def _difference(found: Comparison, whom: str = CHAMPION) -> str:
     return (
-        f"{found.metric} {found.challenger:.4f} against the champion's {found.champion:.4f} on {found.rows:,} rows, "
+        f"{found.metric} {found.challenger:.4f} against {found.champion:.4f} of {whom} on {found.rows:,} rows, "
         f"difference {found.difference:+.4f}, between {found.lower:+.4f} and {found.upper:+.4f}"
     )
 

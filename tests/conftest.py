@@ -1,4 +1,4 @@
-"""No deadline for the recipes' property tests: the first call of a kernel compiles it."""
+"""No deadline for property tests: the first call of a kernel compiles it."""
 
 from hypothesis import settings
 
