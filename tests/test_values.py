@@ -247,8 +247,17 @@ def test_record_is_refused_where_a_value_does_not_fit(name, value):
     """A value that its column cannot hold is refused, and the message names attribute, value and record."""
     with pytest.raises(InvalidInput, match=rf"'{name}' of record 2 is "):
         batch_of_records([{}, {name: value}], COLUMNS)
-    with pytest.raises(InvalidInput, match=rf"'{name}' of record 2 is "):
-        conform_batch(pa.RecordBatch.from_pydict({name: [None, text_of_record(value)]}), COLUMNS)
+
+
+def test_cell_of_another_source_is_null_where_it_does_not_fit():
+    """One odd cell among the rows of another source costs that cell, not the rows."""
+    odd = {"age": ["old", "3.5", "7"], "height": ["inf", "1,5", "2.5"], "member": ["2", "maybe", "yes"]}
+    batch, _ = conform_batch(pa.RecordBatch.from_pydict(odd), COLUMNS)
+    assert batch.select(["age", "height", "member"]).to_pylist() == [
+        {"age": None, "height": None, "member": None},
+        {"age": None, "height": None, "member": None},
+        {"age": 7, "height": 2.5, "member": True},
+    ]
 
 
 @settings(deadline=None)

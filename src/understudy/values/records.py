@@ -13,7 +13,7 @@ from understudy.errors import InvalidInput
 from understudy.values.canonical import canonical_text, spell_object
 from understudy.values.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
 from understudy.values.keys import whole_number
-from understudy.values.reading import read_numbers, read_texts, spell_float
+from understudy.values.reading import read_numbers, read_texts, read_truths, spell_float
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
@@ -46,9 +46,12 @@ def batch_of_records(records: Sequence[Mapping[str, object]], columns: Columns) 
 
 
 def conform_batch(batch: pa.RecordBatch, columns: Columns) -> tuple[pa.RecordBatch, list[str]]:
-    """Do for a canonical batch what `batch_of_records` does for records: exactly `columns`, and the unused names."""
+    """Do for a canonical batch what `batch_of_records` does for records: exactly `columns`, and the unused names.
+
+    Rows of another source may hold what a column's type cannot; such a cell is null, and the row goes on without it.
+    """
     arrays = [
-        _conformed(batch.column(name), kind, name) if name in batch.schema.names else pa.nulls(batch.num_rows, kind)
+        _conformed(batch.column(name), kind) if name in batch.schema.names else pa.nulls(batch.num_rows, kind)
         for name, kind in columns
     ]
     known = {name for name, _ in columns}
@@ -56,17 +59,28 @@ def conform_batch(batch: pa.RecordBatch, columns: Columns) -> tuple[pa.RecordBat
     return pa.RecordBatch.from_arrays(arrays, names=[name for name, _ in columns]), unknown
 
 
-def _conformed(array: pa.Array, kind: pa.DataType, name: str) -> pa.Array:
+def _conformed(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if array.type == kind:
         return array
-    texts = read_texts(array)
     if kind == pa.string():
-        return pc.if_else(pc.is_null(array), pa.scalar(None, pa.string()), texts)
-    if kind == pa.float64():
-        cells = read_numbers(array)
-        if cells.invalid == 0:
-            return pa.array(cells.values, from_pandas=True)
-    return pa.array([_cell(text, kind, name, row) for row, text in enumerate(texts.to_pylist(), 1)], kind)
+        return pc.if_else(pc.is_null(array), pa.scalar(None, pa.string()), read_texts(array))
+    if kind == pa.bool_():
+        return pa.array(read_truths(array).values, from_pandas=True).cast(pa.int8()).cast(kind)
+    if array.type == pa.string() and kind == pa.int64():
+        return _integers(array)
+    return pa.array(read_numbers(array).values, from_pandas=True).cast(kind, safe=False)
+
+
+def _integers(texts: pa.Array) -> pa.Array:
+    """Read text cells as int64, exactly beyond 2**53, too; null where a cell is no integer."""
+    return pa.array([_integer(text) for text in texts.to_pylist()], pa.int64())
+
+
+def _integer(text: str | None) -> int | None:
+    try:
+        return None if text is None else int(_read_as(pa.int64(), text))
+    except ValueError:
+        return None
 
 
 def text_of_record(value: object) -> str | None:
