@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROVIDERS = (
-    "Alder Mutual", "Beacon Life", "Cedar Health", "Dover Union", "Elm Street", "Fairwind", "Granite State",
-    "Harbor First", "Ironbridge", "Juniper Care", "Kestrel", "Lakeshore", "Meridian", "Northgate", "Old Mill",
-    "Pinecrest", "Quarry Bank", "Redwood", "Stonefield", "Thornbury", "Upland", "Vanguard Row", "Westmarch", "Yarrow",
+    "Alder", "Beacon", "Cedar", "Dover", "Ember", "Falcon", "Garnet", "Harbor", "Indigo", "Jasper", "Kite", "Linden",
+    "Marble", "Nordic", "Orchid", "Pine", "Quarry", "Rowan", "Saxon", "Thorn", "Upland", "Vesper", "Willow", "Yarrow",
     "Zephyr",
 )  # fmt: skip
 PLANS = ("Basic", "Family", "Plus", "Senior")

@@ -182,7 +182,7 @@ def evaluate(
     version: Version = False,
 ) -> None:
     """Judge any model on any labelled rows."""
-    from understudy.cli.predicting import evaluate_file
+    from understudy.cli.judging import evaluate_file
     from understudy.screen import evaluation_screen
 
     document = evaluate_file(load_project(project), file, model)
@@ -293,7 +293,7 @@ def gate(
     version: Version = False,
 ) -> None:
     """Judge a challenger against a champion on a file of scores: the gate by itself."""
-    from understudy.cli.predicting import judge_scores
+    from understudy.cli.judging import judge_scores
     from understudy.screen import gate_panel
 
     document = judge_scores(file, rule=rule, margin=margin, confidence=confidence, metric=metric)
