@@ -15,7 +15,18 @@ from understudy.house import House
 from understudy.metrics import DEFAULT_METRIC
 from understudy.pipeline.scoring import HeldOut
 from understudy.prediction import Predictor
-from understudy.promotion import Evidence, First, Paired, Rule, RuleName, RunFacts, Verdict, judge
+from understudy.promotion import (
+    Evidence,
+    First,
+    Paired,
+    Promoted,
+    Rule,
+    RuleName,
+    RunFacts,
+    Verdict,
+    anchor_of,
+    judge,
+)
 from understudy.schema import ModelType
 from understudy.store.catalog import Promotion
 
@@ -69,12 +80,14 @@ def judge_challenger(
     usable = ~sorted_rows.learned_by(state.champion)
     known = sorted_rows.known_to(state.champion)
     before = house.catalog.get(state.champion).document
+    anchor = rows.rivals[ANCHOR].model_id if ANCHOR in rows.rivals else None
     verdict = judge(
         rows.paired(CHAMPION, usable & known),
         rows.paired(CHAMPION, usable & ~known),
         rule,
         Evidence(now=facts, before=msgspec.convert(before["facts"], RunFacts), pinned=state.pinned),
         held_before=sorted_rows.newer_than_held(usable & ~known),
+        anchor=rows.paired(ANCHOR, usable & ~sorted_rows.learned_by(anchor)) if anchor else None,
     )
     dropped = int(np.count_nonzero(~usable))
     remark = f"{dropped:,} held-out rows were not compared: the champion has learned from them, or may have"
@@ -133,13 +146,12 @@ def _best_of_the_year(history: list[Promotion]) -> str | None:
     since = (datetime.now(UTC) - YEAR).isoformat()
     flips = [entry for entry in history if entry.champion != entry.champion_before]
     older = [entry for entry in flips if entry.at < since][-1:]
-    return None  # TEMPORARY: anchor_of([_promoted(entry) for entry in (*older, *(e for e in flips if e.at >= since))])
+    return anchor_of([_promoted(entry) for entry in (*older, *(e for e in flips if e.at >= since))])
 
 
-def _promoted(entry: Promotion):
+def _promoted(entry: Promotion) -> Promoted:
     verdict = _verdict(entry)
-    found = (verdict.anchor or verdict.looks.pooled) if verdict else None
-    return Promoted(entry.champion or "", verdict is None, found.difference if found else None)
+    return Promoted(entry.champion or "", by_hand=verdict is None, found=verdict.deciding if verdict else None)
 
 
 def _believed(entry: Promotion) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from understudy.promotion.comparison import Comparison
+
 
 class Promoted(msgspec.Struct, frozen=True):
     """One promotion, as far as it says who is the best."""
@@ -17,20 +19,21 @@ class Promoted(msgspec.Struct, frozen=True):
     model_id: str
     by_hand: bool = False
     """Whether a person chose it: promoted, or rolled back to."""
-    difference: float | None = None
-    """By how much it was ahead on its verdict's rows: of the anchor of its day, or of the champion where these were
-    one; None: nobody compared."""
+    found: Comparison | None = None
+    """`Verdict.deciding`; None where nobody was compared."""
 
 
 def anchor_of(promotions: Sequence[Promoted]) -> str | None:
     """Return the model id of the anchor; None where nobody was promoted.
 
     `promotions` are those of the last year, oldest first, led by that of the champion at the year's start. The first is
-    the anchor; a later one takes its place if a person promoted it, or if it was not below the anchor.
+    the anchor; a later one takes its place if a person promoted it, or if it was surely not below the anchor. An
+    estimate alone is not enough: promoted challengers are chosen for looking good, so their estimates flatter, and an
+    anchor that gives way to luck slides with the champions.
     """
     anchor = None
     for promoted in promotions:
-        ahead = promoted.difference is not None and promoted.difference >= 0
+        ahead = promoted.found is not None and promoted.found.lower >= 0
         if anchor is None or promoted.by_hand or ahead:
             anchor = promoted.model_id
     return anchor

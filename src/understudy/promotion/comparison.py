@@ -15,11 +15,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from understudy.errors import ConfigError
 from understudy.metrics import METRICS
-from understudy.promotion.influence import MEASURES, Measure
+from understudy.promotion.influence import measure_both
 from understudy.promotion.paired import Paired
-from understudy.schema import ModelType
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -50,9 +48,7 @@ def compare(paired: Paired, metric: str, confidence: float) -> Comparison | None
     ConfigError : the metric is none of the model type's.
 
     """
-    measure = measure_for(paired.model_type, metric)
-    champion = measure(paired.labels, paired.champion)
-    challenger = measure(paired.labels, paired.challenger)
+    champion, challenger = measure_both(paired, metric)
     if champion is None or challenger is None:
         return None
     sign = 1.0 if METRICS[metric].greater_is_better else -1.0
@@ -72,16 +68,6 @@ def compare(paired: Paired, metric: str, confidence: float) -> Comparison | None
         lower=min(middle - width, difference),
         upper=max(middle + width, difference),
     )
-
-
-def measure_for(model_type: ModelType, metric: str) -> Measure:
-    """Return how a model of this type is measured by `metric`; raises ConfigError."""
-    known = MEASURES[model_type]
-    if metric not in known:
-        raise ConfigError(
-            f"the metric {metric!r} does not judge a {model_type} model", f"Use one of {', '.join(known)}."
-        )
-    return known[metric]
 
 
 def standard_error(influence: npt.NDArray[np.float64]) -> float:

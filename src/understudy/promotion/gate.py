@@ -112,6 +112,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     believed: bool = True
     """Whether the fresh rows count as known from now on; doubted rows stay fresh until they are confirmed."""
 
+    @property
+    def deciding(self) -> Comparison | None:
+        """The comparison that the next anchor goes by: on newer rows after a hold, else with the anchor, else pooled.
+
+        What newer rows have settled is no slide: where the world has changed, the best of before is no yardstick.
+        """
+        return self.newer or self.anchor or self.looks.pooled
+
 
 def judge(
     known: Paired | None,

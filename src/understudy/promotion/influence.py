@@ -9,24 +9,15 @@ in O(n log n) time and without random draws.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from understudy.errors import ConfigError
 from understudy.metrics.functions import log_losses
-from understudy.promotion.paired import Answers, Floats, Paired
+from understudy.promotion.paired import Answers, Floats, Measured, Paired
 from understudy.schema import ModelType
 
 THRESHOLD = 0.5
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A metric on n rows: its value, the pull of each row (float64[n], mean 0), and the degrees of freedom."""
-
-    value: float
-    influence: Floats
-    freedom: int
 
 
 Measure = Callable[[Floats, Answers], Measured | None]
@@ -171,16 +162,39 @@ MEASURES: dict[ModelType, dict[str, Measure]] = {
 """What each type of model can be judged by."""
 
 
-def skill(rows: Paired, answers: Answers, yardstick: Floats) -> Measured | None:
-    """Measure what a model knows about some rows: 1 is everything, 0 nothing, below 0 the opposite of the truth.
+def measure_both(rows: Paired, metric: str) -> tuple[Measured | None, Measured | None]:
+    """Measure champion and challenger by a metric; raises ConfigError where it is none of the model type's."""
+    if metric not in rows.measured:
+        known = MEASURES[rows.model_type]
+        if metric not in known:
+            raise ConfigError(
+                f"the metric {metric!r} does not judge a {rows.model_type} model", f"Use one of {', '.join(known)}."
+            )
+        rows.measured[metric] = (
+            known[metric](rows.labels, rows.champion),
+            known[metric](rows.labels, rows.challenger),
+        )
+    return rows.measured[metric]
+
+
+def skills(rows: Paired, yardstick: Floats) -> tuple[Measured | None, Measured | None]:
+    """Measure what champion and challenger know about some rows: 1 is everything, 0 nothing, below 0 the opposite.
 
     The same question whatever metric the gate decides by. BINARY: 2 AUC - 1. MULTICLASS and REGRESSION: the share of
     the errors (or of the squared errors) of the best constant that the model avoids; the constant comes from
     `yardstick`, float64[m], the labels of rows that are trusted.
     """
     if rows.model_type is ModelType.BINARY:
-        area = auc(rows.labels, answers)
-        return area and Measured(2 * area.value - 1, 2 * area.influence, area.freedom)
+        champion, challenger = measure_both(rows, "auc")
+        return _skill_of(champion), _skill_of(challenger)
+    return _avoided(rows, rows.champion, yardstick), _avoided(rows, rows.challenger, yardstick)
+
+
+def _skill_of(area: Measured | None) -> Measured | None:
+    return area and Measured(2 * area.value - 1, 2 * area.influence, area.freedom)
+
+
+def _avoided(rows: Paired, answers: Answers, yardstick: Floats) -> Measured | None:
     if not len(yardstick):
         return None
     if rows.model_type is ModelType.MULTICLASS:

@@ -17,8 +17,8 @@ import msgspec
 
 from understudy.promotion.comparison import Comparison, compare, quantile, standard_error
 from understudy.promotion.guardrails import Doubt
-from understudy.promotion.influence import Measured, skill
-from understudy.promotion.paired import Paired
+from understudy.promotion.influence import skills
+from understudy.promotion.paired import Measured, Paired
 
 MATERIAL = 0.1
 """A loss on the known rows counts from this share of the margin on; of a million rows any loss is significant."""
@@ -79,7 +79,8 @@ def _collapses_on_new(looks: Looks, margin: float) -> Iterator[Doubt]:
 
 
 def _labels_contradict(known: Paired, fresh: Paired, confidence: float) -> Iterator[Doubt]:
-    champion_knew, champion_knows = _skills(known, fresh, challenger=False)
+    champion_knew, knew = skills(known, known.labels)
+    champion_knows, knows = skills(fresh, known.labels)
     if champion_knew is None or champion_knows is None or champion_knew.value < TRUSTED:
         return
     if champion_knows.value + _reach(champion_knows, confidence) < 0:
@@ -89,7 +90,6 @@ def _labels_contradict(known: Paired, fresh: Paired, confidence: float) -> Itera
             f"{champion_knows.value:.2f}, on the known rows {champion_knew.value:.2f})",
         )
         return
-    knew, knows = _skills(known, fresh, challenger=True)
     if knew is None or knows is None:
         return
     fall = champion_knew.value - knows.value
@@ -101,12 +101,6 @@ def _labels_contradict(known: Paired, fresh: Paired, confidence: float) -> Itera
             f"even after learning them the challenger understands little of the {fresh.rows:,} new rows (skill "
             f"{knows.value:.2f}, the champion's on the known rows is {champion_knew.value:.2f}); wrong labels look so",
         )
-
-
-def _skills(known: Paired, fresh: Paired, *, challenger: bool) -> tuple[Measured | None, Measured | None]:
-    """Return one model's skill on known and on new rows."""
-    knew, knows = (rows.challenger if challenger else rows.champion for rows in (known, fresh))
-    return skill(known, knew, known.labels), skill(fresh, knows, known.labels)
 
 
 def _reach(measured: Measured, confidence: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,15 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A metric on n rows: its value, the pull of each row (float64[n], mean 0), and the degrees of freedom."""
+
+    value: float
+    influence: Floats
+    freedom: int
+
+
+@dataclass(frozen=True)
 class Paired:
     """Two models' answers to the same n held-out rows, and the truth.
 
@@ -56,6 +65,10 @@ class Paired:
     labels: Floats
     champion: Answers
     challenger: Answers
+    measured: dict[str, tuple[Measured | None, Measured | None]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Champion and challenger by each metric asked so far: ranking millions of rows is done once."""
 
     def __post_init__(self) -> None:
         counts = {len(self.labels), len(self.champion.values), len(self.challenger.values)}
