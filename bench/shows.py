@@ -53,7 +53,7 @@ def understudy(*words: object, cores: int | None = None) -> dict[str, Any]:
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
     command = [str(word) for word in (SCRIPT, *words, "--json")]
-    done = subprocess.run(command, capture_output=True, check=False, text=True, preexec_fn=limit)  # noqa: PLW1509
+    done = subprocess.run(command, capture_output=True, check=False, text=True, preexec_fn=limit)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}: {done.stderr}")
     document: dict[str, Any] = json.loads(done.stdout)
@@ -260,7 +260,9 @@ def show_rebuild(folder: Path) -> None:
     (folder / "rows.csv.gz").unlink()
     document = understudy("rebuild", model, "--project", place)
     rows = [(name, document[name][7:19]) for name in ("fingerprint", "rebuilt")]
-    table("A model made again, its source gone (banking)", ("which", "fingerprint"), [*rows, ("same", document["same"])])
+    table(
+        "A model made again, its source gone (banking)", ("which", "fingerprint"), [*rows, ("same", document["same"])]
+    )
 
 
 # Rows ----------------------------------------------------------------------------------------------------------------

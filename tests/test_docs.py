@@ -3,12 +3,14 @@
 import re
 import runpy
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 import typer
 
 from understudy.cli.app import app
+from understudy.config import parse
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -23,21 +25,30 @@ def _written_commands():
                 yield pytest.param(re.split(r" (?:[|>#]|2>) ?", line)[0], id=f"{page.name}: {line}")
 
 
-@pytest.mark.parametrize("line", _written_commands())
+@pytest.mark.parametrize("line", list(_written_commands()))
 def test_command_on_a_page_parses(line):
     """A command that a page shows exists, and takes the options and arguments that it is shown with."""
     name, *words = shlex.split(line)
     COMMANDS[name].make_context(name, words)
 
 
+def test_project_files_on_pages_are_valid():
+    """A whole project file that a page shows is accepted as it stands."""
+    shown = [
+        text for page in PAGES for text in re.findall(r"^```toml\n(name = .*?)^```", page.read_text(), re.M | re.S)
+    ]
+    assert len(shown) >= 2
+    for text in shown:
+        parse(tomllib.loads(text), root=ROOT)
+
+
 def test_command_line_reference_is_fresh():
     """docs/cli.md is what `make docs` would write."""
-    assert (ROOT / "docs" / "cli.md").read_text() == runpy.run_path(str(ROOT / "scripts" / "cli_reference.py"))[
-        "reference"
-    ]()
+    script = runpy.run_path(str(ROOT / "scripts" / "cli_reference.py"))
+    assert script["PAGE"].read_text() == script["reference"]()
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_command_says_what_it_and_its_options_do(name):
     """No command, argument or option is without a sentence in its help."""
     command = COMMANDS[name]

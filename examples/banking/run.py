@@ -76,7 +76,8 @@ def accuracy(model: Predictor, calls: Sequence[Call]) -> float:
 def learn_by_command() -> None:
     """Learn as everybody would; what it says goes to the screen."""
     print("\n$ understudy learn\n", flush=True)
-    subprocess.run([UNDERSTUDY, "learn", "--project", HERE], check=True)
+    if failed := subprocess.run([UNDERSTUDY, "learn", "--project", HERE], check=False).returncode:
+        sys.exit(failed)
 
 
 def read_calls() -> list[Call]:

@@ -84,11 +84,7 @@ class Model:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of everything that a prediction hangs on, as `sha256:...`."""
-        digest = hashlib.sha256(self._manifest())
-        for name, tensor in sorted(self._tensors().items()):
-            digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
-            digest.update(tensor.tobytes())
-        return f"sha256:{digest.hexdigest()}"
+        return _fingerprint(self._manifest(), self._tensors())
 
     @property
     def size_in_bytes(self) -> int:
@@ -103,8 +99,10 @@ class Model:
     def from_files(cls, files: dict[str, bytes], *, fingerprint: str) -> Model:
         """Read a model's folder; raises CorruptObject where it does not have the fingerprint that it should."""
         try:
-            manifest = msgspec.json.decode(files[MANIFEST], type=_Manifest)
             tensors = safetensors.numpy.load(files[WEIGHTS])
+            if _fingerprint(files[MANIFEST], tensors) != fingerprint:  # before a damaged manifest is understood at all
+                raise CorruptObject(f"the model {fingerprint} does not have that fingerprint any more", _REMEDY)
+            manifest = msgspec.json.decode(files[MANIFEST], type=_Manifest)
             model = cls(
                 manifest.target,
                 manifest.columns,
@@ -114,8 +112,8 @@ class Model:
             )
         except (KeyError, ValueError, msgspec.DecodeError, safetensors.SafetensorError) as error:
             raise CorruptObject(f"the model {fingerprint} cannot be read: {error}", _REMEDY) from None
-        if manifest.format > FORMAT or model.fingerprint != fingerprint:
-            raise CorruptObject(f"the model {fingerprint} does not have that fingerprint any more", _REMEDY)
+        if manifest.format > FORMAT:
+            raise CorruptObject(f"the model {fingerprint} was written by a newer version", "Upgrade Understudy.")
         return model
 
     def _manifest(self) -> bytes:
@@ -125,6 +123,14 @@ class Model:
     def _tensors(self) -> dict[str, npt.NDArray[Any]]:
         learned = self.weights
         return {"keys": learned.keys, "weights": learned.weights, "intercept": learned.intercept}
+
+
+def _fingerprint(manifest: bytes, tensors: dict[str, npt.NDArray[Any]]) -> str:
+    digest = hashlib.sha256(manifest)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
+        digest.update(tensor.tobytes())
+    return f"sha256:{digest.hexdigest()}"
 
 
 _REMEDY = "Restore its folder from a backup, or return to another model with `understudy promote`."

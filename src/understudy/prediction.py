@@ -58,6 +58,8 @@ class Predictor:
         self.model = model
         self.columns = columns
         self._columns = [(column.name, column.arrow) for column in columns]
+        # What a record to be answered holds as its target is not looked at: it need not even have the right type.
+        self._asked = [(name, kind) for name, kind in self._columns if name != model.target.name]
         self.transform = transform
 
     def observe(self, extracted: pa.RecordBatch) -> pa.RecordBatch:
@@ -75,7 +77,7 @@ class Predictor:
         ------
         InvalidInput : a value cannot be read as the number that its attribute is.
         """
-        batch, unknown = batch_of_records(records, self._columns)
+        batch, unknown = batch_of_records(records, self._asked)
         aside = {self.model.target.name}
         observations = self.observe(batch)
         self._refuse_wrong_types(observations)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from understudy import learner
 from understudy.config import Settings
 from understudy.errors import TrainingError
-from understudy import learner
 from understudy.learner import Fit, Rows
 from understudy.model import Model, Weights
 from understudy.recipe import FittedRecipe, Suggestion, fit, parse, suggest
@@ -23,8 +26,20 @@ from understudy.schema import ModelType, Schema
 from understudy.target import Target
 from understudy.values import BATCH_ROWS, read_numbers
 
-SELECTION_ROWS = 10_000
-"""Rows of the sample on which suggested recipes compete."""
+
+class _Round(NamedTuple):
+    """A round in which suggested recipes compete on a part of the sample."""
+
+    recipes: int
+    """How many take part: the best so far."""
+    rows: int
+    """How many rows of the sample, at most."""
+    share: float
+    """The share of the passes that learning would take."""
+
+
+_FIRST_ROUND, _LAST_ROUND = _Round(6, 10_000, 0.15), _Round(3, 30_000, 0.4)
+"""The last round is held where the sample has twice as many rows as the first one takes."""
 
 _LOSS = {ModelType.BINARY: "logistic", ModelType.MULTICLASS: "softmax", ModelType.REGRESSION: "squared"}
 
@@ -100,20 +115,30 @@ def _choose_recipe(task: Task, sample: pa.Table) -> tuple[str, tuple[RecipeTrial
     suggestions = suggest(task.schema, sample, task.labels.type)
     if len(suggestions) == 1:
         return suggestions[0].text, ()
-    stride = -(-sample.num_rows // SELECTION_ROWS)
-    part = sample.take(pa.array(np.arange(0, sample.num_rows, stride)))
-    trials = tuple(_try(task, suggestion, part) for suggestion in suggestions)
-    best = min(range(len(trials)), key=lambda i: trials[i].validation_loss)
-    return suggestions[best].text, trials
+    rounds = [_FIRST_ROUND] if sample.num_rows < 2 * _FIRST_ROUND.rows else [_FIRST_ROUND, _LAST_ROUND]
+    losses: dict[Suggestion, float] = {}
+    standing = suggestions
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for each in rounds:
+            part = _thinned(sample, each.rows)
+            standing = standing[: each.recipes]
+            losses |= zip(standing, pool.map(partial(_try, task, part, each.share), standing), strict=True)
+            standing = sorted(standing, key=losses.__getitem__)
+    return standing[0].text, tuple(RecipeTrial(s.reason, losses[s]) for s in suggestions)
 
 
-def _try(task: Task, suggestion: Suggestion, sample: pa.Table) -> RecipeTrial:
+def _thinned(sample: pa.Table, rows: int) -> pa.Table:
+    """Take at most that many evenly spread rows."""
+    stride = max(1, -(-sample.num_rows // rows))
+    return sample.take(pa.array(np.arange(0, sample.num_rows, stride)))
+
+
+def _try(task: Task, sample: pa.Table, share: float, suggestion: Suggestion) -> float:
     fitted = fit(parse(suggestion.text, task.schema), task.schema, sample)
     rows = Rows(shuffle=task.settings.shuffle)
     for batch in sample.to_batches(BATCH_ROWS):
         _append(rows, fitted, task, batch)
-    loss = learner.audition(rows, _LOSS[task.labels.type], task.labels.outputs, _learner_settings(task))
-    return RecipeTrial(suggestion.reason, loss)
+    return learner.audition(rows, _LOSS[task.labels.type], task.labels.outputs, _learner_settings(task), share)
 
 
 def _append(rows: Rows, fitted: FittedRecipe, task: Task, batch: pa.RecordBatch) -> None:
@@ -138,9 +163,7 @@ def _learn(rows: Rows, task: Task) -> Fit:
 
 def _learner_settings(task: Task) -> learner.Settings:
     asked = task.settings
-    return learner.Settings(
-        max_passes=asked.max_passes, l1=asked.l1, l2=asked.l2, max_size_bytes=asked.max_size_bytes
-    )
+    return learner.Settings(max_passes=asked.max_passes, l1=asked.l1, l2=asked.l2, max_size_bytes=asked.max_size_bytes)
 
 
 def _account(result: Fit) -> dict[str, Any]:

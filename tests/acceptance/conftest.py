@@ -3,19 +3,20 @@
 import shutil
 
 import pytest
+
 from acceptance.stage import Project, calls_project
 from extract.test_databases import mariadb, postgresql  # noqa: F401 - the same servers as the extract's own tests
 
 
 @pytest.fixture(scope="package")
 def learned_once(tmp_path_factory):
-    """A project that has learned once, not to be changed; with the document of `learn`."""
+    """Give a project that has learned once, not to be changed; with the document of `learn`."""
     project = calls_project(tmp_path_factory.mktemp("learned") / "calls")
     return project, project.do("learn")
 
 
 @pytest.fixture
 def learned(learned_once, tmp_path):
-    """A copy of the project that has learned once."""
+    """Give a copy of the project that has learned once."""
     shutil.copytree(learned_once[0].folder, tmp_path / "calls")
     return Project(tmp_path / "calls")

@@ -119,7 +119,7 @@ class Project:
         return champion and champion["model_id"]
 
     def answer(self, **record):
-        """The champion's answer to one record."""
+        """Give the champion's answer to one record."""
         (answer,) = self.do("predict", json.dumps(record))["predictions"]
         return answer
 
@@ -131,7 +131,7 @@ class Project:
 
 
 def calls(rows, seed=1, first=1, flip=False, drift=False):
-    """Make calls of a bank: who says yes hangs on age and job; flipped labels are a poisoned week, drift a new world."""
+    """Make calls of a bank: who says yes hangs on age and job; flipped labels are poison, drift is a new world."""
     chance = random.Random(seed)
     made = []
     for number in range(first, first + rows):

@@ -4,13 +4,24 @@ import json
 import sqlite3
 
 import pytest
-from acceptance.stage import CALLS, Project, append_csv, calls, calls_project, done, failed, process, understudy, write_csv
+
+from acceptance.stage import (
+    CALLS,
+    Project,
+    append_csv,
+    calls,
+    calls_project,
+    done,
+    failed,
+    process,
+    understudy,
+    write_csv,
+)
 
 COMMANDS = (
     "init", "learn", "extract", "transform", "load", "predict", "evaluate", "status", "history", "show", "promote",
     "rollback", "unpin", "rebuild", "gate",
 )  # fmt: skip
-
 
 
 def refuse_equals(project):
@@ -169,9 +180,15 @@ def test_show_prints_any_object_whole(learned_once):
 
 
 @pytest.mark.parametrize(
-    "words", [["show", "ml-none"], ["promote", "ml-none"], ["rebuild", "ml-none"], ["predict", "age=1", "--model", "ml-none"],
-              ["evaluate", "--model", "ml-none"]],
-)  # fmt: skip
+    "words",
+    [
+        ["show", "ml-none"],
+        ["promote", "ml-none"],
+        ["rebuild", "ml-none"],
+        ["predict", "age=1", "--model", "ml-none"],
+        ["evaluate", "--model", "ml-none"],
+    ],
+)
 def test_unknown_id_is_wrong_usage(learned_once, words):
     """An id that nobody made is exit code 2, named in the message."""
     assert "ml-none" in failed(learned_once[0].run(*words), 2)

@@ -3,12 +3,13 @@
 import sqlite3
 
 import pytest
+
 from acceptance.stage import CALLS, Project, calls, calls_project, failed, write_csv
 
 
 @pytest.fixture
 def before(learned):
-    """The champion's answer, which no failure may change."""
+    """Give the champion's answer, which no failure may change."""
     return learned.answer(age=61, job="nurse")
 
 
@@ -76,7 +77,7 @@ def test_some_broken_lines_are_counted(learned):
 
 @pytest.fixture
 def database(tmp_path):
-    """A project that has learned from `select *` of an SQLite table."""
+    """Give a project that has learned from `select *` of an SQLite table."""
     with sqlite3.connect(tmp_path / "app.db") as connection:
         connection.execute(f"create table calls ({', '.join(CALLS)})")
         connection.executemany("insert into calls values (?, ?, ?, ?, ?, ?)", calls(400))

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+
 from acceptance.stage import append_csv, calls, calls_project
 
 WEEK = 1_000
@@ -10,7 +11,7 @@ WEEK = 1_000
 
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory):
-    """A project with 2,000 calls and a champion; its weeks follow one another in these tests' own copies."""
+    """Give a project with 2,000 calls and a champion; its weeks follow one another in these tests' own copies."""
     project = calls_project(tmp_path_factory.mktemp("loop"), rows=2 * WEEK)
     project.do("learn")
     return project
@@ -18,7 +19,7 @@ def loop(tmp_path_factory):
 
 @pytest.fixture
 def weeks(loop, tmp_path):
-    """A function that appends a week of calls and learns."""
+    """Give a function that appends a week of calls and learns."""
     shutil.copytree(loop.folder, tmp_path / "p")
     project = type(loop)(tmp_path / "p")
 

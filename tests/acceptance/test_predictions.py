@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+
 from acceptance.stage import CALLS, Project, calls, done, failed, write_csv
 
 RECORD = {"id": 7, "age": 60, "job": "nurse", "balance": 250.5, "note": "no time"}
@@ -82,13 +83,15 @@ def test_any_model_may_be_asked(learned):
     first = learned.champion
     write_csv(learned.folder / "calls.csv", calls(800))
     second = learned.do("learn")["model_id"]
-    asked = [learned.do("predict", "age=60", "--model", model)["predictions"][0]["model_id"] for model in (first, second)]
+    asked = [
+        learned.do("predict", "age=60", "--model", model)["predictions"][0]["model_id"] for model in (first, second)
+    ]
     assert asked == [first, second]
 
 
 @pytest.fixture
 def rows(tmp_path):
-    """The same 50 unlabelled records as CSV, Parquet and JSON lines."""
+    """Give the same 50 unlabelled records as CSV, Parquet and JSON lines."""
     records = [row[:-1] for row in calls(50, seed=9)]
     write_csv(tmp_path / "rows.csv", records, CALLS[:-1])
     columns = dict(zip(CALLS[:-1], map(list, zip(*records, strict=True)), strict=True))

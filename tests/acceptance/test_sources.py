@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from acceptance.stage import Project, banking, calls_project, done, ended
 from understudy.learner import learner
 
@@ -32,9 +33,7 @@ def calls_of_a_bank():
     names, texts = banking(ROWS)
     texts = [[None if cell == "unknown" else cell for cell in row] for row in texts]
     kinds = [_kind([row[i] for row in texts]) for i in range(len(names))]
-    rows = [
-        tuple(None if cell is None else kind(cell) for kind, cell in zip(kinds, row, strict=True)) for row in texts
-    ]
+    rows = [tuple(None if cell is None else kind(cell) for kind, cell in zip(kinds, row, strict=True)) for row in texts]
     assert set(kinds) == {int, float, str}
     assert any(None in row for row in rows)
     return names, kinds, rows, texts
@@ -43,7 +42,9 @@ def calls_of_a_bank():
 def _fill_files(folder, names, rows, texts):
     with (folder / "rows.csv").open("w", newline="") as file:
         csv.writer(file).writerows([names, *texts])
-    pq.write_table(pa.table({n: list(c) for n, c in zip(names, zip(*rows, strict=True), strict=True)}), folder / "rows.parquet")
+    pq.write_table(
+        pa.table({n: list(c) for n, c in zip(names, zip(*rows, strict=True), strict=True)}), folder / "rows.parquet"
+    )
     lines = [json.dumps({n: c for n, c in zip(names, row, strict=True) if c is not None}) for row in rows]
     (folder / "rows.jsonl").write_text("\n".join(lines) + "\n")
 
@@ -97,7 +98,7 @@ def test_same_rows_make_the_same_model_out_of_every_source(tmp_path, calls_of_a_
 
 @pytest.fixture
 def fingerprint_of_calls(learned_once):
-    """The fingerprint that the rows of the learned project must always give."""
+    """Give the fingerprint that the rows of the learned project must always give."""
     return learned_once[1]["fingerprint"]
 
 

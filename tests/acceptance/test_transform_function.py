@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 
 import pytest
+
 from acceptance.stage import ROOT, Project, calls_project, failed
 
 POLICIES = ROOT / "examples" / "policies"
@@ -12,7 +13,7 @@ POLICIES = ROOT / "examples" / "policies"
 
 @pytest.fixture(scope="module")
 def policies(tmp_path_factory):
-    """The example with 2,000 insurance numbers, learned once."""
+    """Give the example with 2,000 insurance numbers, learned once."""
     folder = tmp_path_factory.mktemp("policies")
     for file in POLICIES.iterdir():
         if file.suffix in {".toml", ".py", ".json"}:
@@ -47,21 +48,21 @@ FIRST = """
 import pyarrow as pa
 
 def make(batch):
-    ages = batch.column("age").to_pylist()
-    return batch.append_column("decade", pa.array([None if a is None else int(float(a)) // 10 for a in ages], pa.int64()))
+    ages = [int(age or 0) for age in batch.column("age").to_pylist()]
+    return batch.append_column("decade", pa.array([age // 10 for age in ages], pa.int64()))
 """
 SECOND = FIRST.replace("decade", "score_of_years").replace("// 10", "* 3")
 
 
 @pytest.fixture
 def project(tmp_path):
-    """Calls with a function that adds an attribute."""
+    """Make calls with a function that adds an attribute."""
     (tmp_path / "features.py").write_text(FIRST)
     return calls_project(tmp_path, more='[transform]\nfunction = "features:make"\n')
 
 
 def test_each_model_keeps_its_own_version_of_the_function(project):
-    """After the code changed, the old model answers by its old code, bit for bit, and the gate compares each by its own."""
+    """After the code changed, the old model answers by its old code, bit for bit; the gate compares each by its own."""
     first = project.do("learn")["model_id"]
     before = project.answer(age=61, job="pilot")
     (project.folder / "features.py").write_text(SECOND)

@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from understudy.learner.kernels import FIRST_SUM, LOGISTIC, PULL, SOFTMAX, SQUARED, STARTLE, judge_rows, learn_rows
+from understudy.learner.kernels import (
+    FIRST_SUM,
+    LOGISTIC,
+    PULL,
+    SOFTMAX,
+    SQUARED,
+    STARTLE,
+    follow_weights,
+    judge_rows,
+    learn_rows,
+)
 from understudy.learner.rows import Block
 
 FEATURES, ROWS, ENTRIES = 30, 400, 5
@@ -63,8 +73,9 @@ def plain_pass(code, rows, known, amounts_of_one, outputs):
             slope = rows.weights[i] * gradient * value
             sums[feature] += slope**2
             pace = rates / np.sqrt(sums[feature])
-            weight = (weights[feature] - pace * slope) / (1 + pace * l2 * decay)
-            weights[feature] = np.sign(weight) * np.maximum(np.abs(weight) - pace * l1 * decay, 0)
+            moved = weights[feature] - pace * slope
+            kept = np.sign(moved) * np.maximum(np.abs(moved) - pace * l1 * decay, 0)
+            weights[feature] = kept / (1 + pace * l2 * decay)
     return weights, sums
 
 
@@ -112,7 +123,7 @@ def test_judging_changes_no_weight():
     state = fresh_state(1)
     learn_rows(LOGISTIC, rows, np.arange(ROWS), known, state, *amounts(1, 1), np.zeros(1))
     before = state.tobytes()
-    judge_rows(LOGISTIC, rows, np.arange(ROWS), known, state, np.zeros(1))
+    judge_rows(LOGISTIC, rows, np.arange(ROWS), known, state, 1, np.zeros(1))
     assert state.tobytes() == before
 
 
@@ -142,3 +153,13 @@ def test_regularisation_weighs_on_rare_and_frequent_features_alike():
     assert state[1, 0] == pytest.approx(np.exp(-1), rel=0.02)
     assert state[2, 0] == pytest.approx(np.exp(-1), rel=0.02)
     assert state[0, 0] == 1
+
+
+def test_mean_of_the_weights_counts_later_passes_more():
+    """After passes 1, 2, 3 the mean is one part of the first weights, two of the second, three of the third."""
+    states = [np.random.default_rng(seed).normal(size=(5, 4)).astype(np.float32) for seed in range(3)]
+    mean = np.zeros((5, 2), np.float32)
+    for number, state in enumerate(states, 1):
+        follow_weights(mean, state, np.float32(2 / (number + 1)))
+    expected = sum(part * state[:, :2] for part, state in enumerate(states, 1)) / 6
+    np.testing.assert_allclose(mean, expected, atol=1e-6)

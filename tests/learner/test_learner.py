@@ -7,10 +7,7 @@ from hypothesis import strategies as st
 
 from learner.worlds import features_of, rows_of, same, take, world
 from understudy.errors import TrainingError, UsageError
-from understudy.learner.learner import Settings, learn
-from understudy.learner.losses import probabilities
-from understudy.learner.rows import Rows
-from understudy.learner.scoring import decision
+from understudy.learner import Rows, Settings, audition, decision, learn, probabilities
 
 each_loss = pytest.mark.parametrize(("loss", "outputs"), [("logistic", 1), ("squared", 1), ("softmax", 3)])
 
@@ -227,3 +224,12 @@ def test_scores_of_one_row_and_of_a_batch_have_the_same_bits():
     single = [decision(take(features, np.array([i])), fit.keys, fit.weights, fit.intercept)[0] for i in range(600)]
     assert whole.tobytes() == np.array(single).tobytes()
     assert (decision(features_of([[777]]), fit.keys, fit.weights, fit.intercept)[0] == fit.intercept).all()
+
+
+@each_loss
+def test_audition_prefers_the_telling_view_of_the_rows(loss, outputs):
+    """Of two ways to see the same rows, the one that shows what labels hang on has the smaller loss."""
+    features, labels = world(loss=loss)
+    dull = features_of(np.arange(600)[:, None] % 5)
+    telling, dumb = (audition(rows_of(f, labels), loss, outputs, Settings(), 0.15) for f in (features, dull))
+    assert telling < 0.9 * dumb

@@ -9,14 +9,15 @@ from understudy.promotion import (
     Evidence,
     First,
     Paired,
+    Promoted,
     Rule,
     RuleName,
     RunFacts,
     Status,
     Target,
     Verdict,
+    anchor_of,
     judge,
-    slide,
 )
 
 AUC = Rule("auc")
@@ -180,19 +181,77 @@ def test_numeric_target_that_jumped_is_held(target):
     assert judge(week(3000, 1), None, AUC, evidence).guardrails == ("target_moved",)
 
 
-def test_spent_margin_asks_for_certainty():
-    """Once a year's promotions have lost a whole margin, equal challengers no longer pass."""
-    rows = week(3000, 1)
-    assert judge(rows, None, AUC, Evidence(slid=0.0)).status is Status.ADMITTED
-    assert judge(rows, None, AUC, Evidence(slid=0.01)).status is Status.REFUSED
+def test_challenger_as_weak_as_the_champion_is_refused_beside_a_better_anchor():
+    """Equal to a champion that has fallen is not enough, and the verdict says beside whom it failed."""
+    rows, beside = week(3000, 1, champion=0.03, challenger=0.03), week(3000, 1, challenger=0.03)
+    assert judge(rows, None, AUC).status is Status.ADMITTED
+    verdict = judge(rows, None, AUC, anchor=beside)
+    assert verdict.status is Status.REFUSED
+    assert "the best champion of the last year" in verdict.reasons[0]
+    assert "not below" in verdict.reasons[1]
+    assert verdict.anchor.champion > verdict.looks.pooled.champion
 
 
-def test_slide_charges_what_a_promotion_may_have_lost():
-    """Promotions add their lower bound to the slide, sure gains pay back, refusals change nothing."""
-    equal, gain = judge(week(3000, 1), None, AUC), judge(week(3000, 1, champion=0.02), None, AUC)
-    assert slide(0.002, equal) == pytest.approx(0.002 - equal.looks.pooled.lower)
-    assert slide(0.002, gain) == 0
-    assert slide(0.002, judge(week(3000, 1, challenger=0.02), None, AUC)) == 0.002
+def test_challenger_worse_than_both_is_told_so_by_the_champion_first():
+    """Where both comparisons fail the champion's stands first."""
+    rows = week(3000, 1, challenger=0.03)
+    reasons = judge(rows, None, AUC, anchor=rows).reasons
+    assert [reason.startswith("the challenger is worse") for reason in reasons] == [True, True]
+    assert "the best champion" not in reasons[0]
+
+
+def test_challenger_not_worse_than_both_is_admitted():
+    """A good challenger passes beside champion and anchor, and both comparisons are on record."""
+    verdict = judge(week(3000, 1, champion=0.03), None, AUC, anchor=week(3000, 1))
+    assert verdict.status is Status.ADMITTED
+    assert (verdict.anchor.rows, len(verdict.reasons)) == (3000, 2)
+
+
+@pytest.mark.parametrize(("wrong_rows_of_anchor", "status"), [(range(3, 6), "ADMITTED"), (range(3, 5), "REFUSED")])
+def test_benefit_of_the_doubt_holds_beside_both(wrong_rows_of_anchor, status):
+    """On few rows a challenger must look no worse than the anchor, too, though nobody can tell."""
+    labels = np.array([0, 1] * 20)
+
+    def wrong_on(rows):
+        return np.where(np.isin(np.arange(40), list(rows)), 1 - labels, labels)
+
+    rows = Paired.binary(labels, wrong_on(range(6, 9)), wrong_on(range(3)))
+    beside = Paired.binary(labels, wrong_on(wrong_rows_of_anchor), wrong_on(range(3)))
+    assert judge(rows, None, Rule("accuracy"), anchor=beside).status == status
+    assert judge(beside, None, Rule("accuracy"), anchor=rows).status == status
+
+
+def test_anchor_without_comparable_rows_holds():
+    """Where no row can compare anchor and challenger the gate cannot tell, and says whose rows are missing."""
+    verdict = judge(week(300, 1), None, AUC, anchor=Paired.binary([1, 1], [0.5, 0.6], [0.5, 0.7]))
+    assert verdict.status is Status.HELD
+    assert "the best champion of the last year on 2 held-out rows" in verdict.reasons[0]
+
+
+def test_only_not_worse_asks_the_anchor():
+    """What is better than the champion goes on stage; the anchor's comparison is on record all the same."""
+    rows, beside = week(3000, 1, champion=0.01, challenger=0.03), week(3000, 1, challenger=0.03)
+    for name in (RuleName.BETTER, RuleName.ALWAYS):
+        verdict = judge(rows, None, Rule("auc", name), anchor=beside)
+        assert verdict.status is Status.ADMITTED
+        assert verdict.anchor.difference < 0
+
+
+def test_what_newer_rows_settle_moves_the_anchor():
+    """After a change of the world the challenger passes though the old best leads on all rows, and is the new one."""
+    known, fresh = week(1000, 1, challenger=-0.2), week(1500, 2, champion=-1.0)
+    confirming = week(300, 3, champion=0.02)
+    verdict = judge(known, fresh, AUC, held_before=confirming, anchor=week(2500, 4, challenger=0.03))
+    assert verdict.status is Status.ADMITTED
+    assert verdict.anchor.upper < 0
+    assert anchor_of([Promoted("old"), Promoted("new", found=verdict.deciding)]) == "new"
+
+
+def test_identical_challenger_needs_no_margin():
+    """The same answers are not worse, whatever the margin."""
+    rows = week(300, 1)
+    same = Paired(rows.model_type, rows.labels, rows.champion, rows.champion)
+    assert judge(same, None, Rule("auc", margin=0.0)).status is Status.ADMITTED
 
 
 def test_rows_that_cannot_tell_hold():
@@ -220,7 +279,7 @@ def test_first_model_must_beat_the_baseline_and_the_minimum(rule, score, status)
 
 def test_verdict_survives_json():
     """A verdict is a document: written and read back it is the same."""
-    verdict = judge(week(300, 1), week(100, 2), AUC)
+    verdict = judge(week(300, 1), week(100, 2), AUC, anchor=week(300, 1))
     assert msgspec.json.decode(msgspec.json.encode(verdict), type=Verdict) == verdict
 
 

@@ -92,10 +92,18 @@ def test_constant_number_is_no_feature_but_its_absence_is():
     assert _named(fitted, age=[0.1, 5.0, None]) == [[], [], [("age is missing", 1.0)]]
 
 
-def test_outlier_ends_at_the_clip():
-    """A typing error of any size moves a score no further than the clip."""
+def test_number_beyond_the_training_rows_counts_as_the_end_of_their_range():
+    """A straight line is not drawn further than rows were seen, however large a number is."""
     fitted = _fit("age", [1, 2, 3, 4, 5])
-    assert _named(fitted, age=[1.7e308, -1.7e308]) == [[("age", CLIP)], [("age", -CLIP)]]
+    ends = _named(fitted, age=[5, 1])
+    assert ends == [[("age", round(2**0.5, 5))], [("age", -round(2**0.5, 5))]]
+    assert _named(fitted, age=[1.7e308, -1.7e308]) == ends
+
+
+def test_outlier_ends_at_the_clip():
+    """A typing error of any size among the training rows moves a score no further than the clip."""
+    fitted = _fit("age", [0] * 999 + [1, 1e300])
+    assert _named(fitted, age=[1e300]) == [[("age", CLIP)]]
 
 
 def test_huge_and_tiny_numbers_are_scaled_alike():

@@ -17,17 +17,15 @@ import numpy.typing as npt
 from understudy.learner.kernels import FIRST_SUM, follow_weights, judge_rows, learn_rows
 from understudy.learner.rows import Block, Rows, join
 
-RATES = (0.3, 1.0, 0.1)
+RATES = (1.0, 0.2, 4.0, 0.04)
 """Learning rates to try, the likeliest first."""
-STRENGTHS = (5.0, 1.0, 25.0, 0.0, 125.0)
+STRENGTHS = (0.3, 3.0, 0.0, 30.0)
 """L2 amounts to try, times the number of rows, the likeliest first."""
 PROGRESS = 0.001
 """The share of its loss that a candidate must save to be worth further passes."""
-AUDITION_RATES, AUDITION_STRENGTHS, AUDITION_PASSES = (0.3,), (5.0, 1.0, 25.0, 125.0), 6
-"""What recipes are compared by: enough to rank them, a fraction of the work."""
 PATIENCE = 3
 """Passes without such progress after which learning stops."""
-RUNGS = (1, 2, 4)
+RUNGS = (1, 2, 4, 8)
 """Passes after which the worse half of the candidates is dropped, where that saves work."""
 LANES = 16
 """Lanes of one group: one line of memory of float32."""
@@ -175,7 +173,15 @@ class Group:
     def judge(self, problem: Problem, held: Block, parts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return the sum of losses, by candidate, over the held-out rows of this group's part."""
         losses = np.zeros(len(self.candidates))
-        judge_rows(problem.code, held, np.flatnonzero(parts == self.part), problem.traits, self.mean, self.mean.shape[1], losses)
+        judge_rows(
+            problem.code,
+            held,
+            np.flatnonzero(parts == self.part),
+            problem.traits,
+            self.mean,
+            self.mean.shape[1],
+            losses,
+        )
         return losses
 
     def settle(self, number: int) -> None:
@@ -246,7 +252,7 @@ def choose(
             best = (losses[leader], leader, number)
         elif number - best[2] >= PATIENCE:
             break
-        if number in RUNGS and len(alive) > 2 and _crowded(groups, validation.parts):
+        if number in RUNGS and len(alive) > 1 and _crowded(groups, validation.parts):
             kept = set(sorted(alive, key=losses.__getitem__)[: (len(alive) + 1) // 2])
             alive = tuple(candidate for candidate in alive if candidate in kept)
             groups = regrouped(groups, alive, problem.outputs)

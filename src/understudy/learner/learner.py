@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -15,9 +15,6 @@ import numpy.typing as npt
 from understudy.errors import TrainingError, UsageError
 from understudy.learner.candidates import (
     ALL_ROWS,
-    AUDITION_PASSES,
-    AUDITION_RATES,
-    AUDITION_STRENGTHS,
     RATES,
     STATE_BYTES,
     STRENGTHS,
@@ -118,15 +115,14 @@ def learn(
     return _fit(loss, problem, group, settings.max_size_bytes, reports)
 
 
-def audition(rows: Rows, loss: str, outputs: int, settings: Settings | None = None) -> float:
-    """Return the mean validation loss that few candidates reach in few passes: enough to compare ways to see the rows.
+def audition(rows: Rows, loss: str, outputs: int, settings: Settings, share: float) -> float:
+    """Return the least validation loss within that share of the passes: enough to compare ways to see the same rows.
 
-    NaN where there are too few rows to hold any out. Raises as `learn` does.
+    Raises as `learn` does.
     """
-    settings = settings or Settings()
     problem = _problem(rows, loss_named(loss).code, outputs)
-    candidates = _affordable(_candidates(settings, rows.count, AUDITION_RATES, AUDITION_STRENGTHS), problem)
-    passes = min(_passes(rows.count, settings.max_passes), AUDITION_PASSES)
+    candidates = _affordable(_candidates(settings, rows.count), problem)
+    passes = max(1, round(_passes(rows.count, settings.max_passes) * share))
     reports: list[CandidateReport] = []
     with ThreadPoolExecutor(settings.threads or os.cpu_count() or 1) as pool:
         choose(problem, candidates, passes, pool, reports.append)
@@ -135,20 +131,18 @@ def audition(rows: Rows, loss: str, outputs: int, settings: Settings | None = No
 
 def _passes(rows: int, cap: int | None) -> int:
     """Allow small data many passes and large data few: 20 up to 30,000 rows, 12 for 100,000, 2 from 3 million on."""
-    budget = round(min(20, max(2, 3700 / math.sqrt(rows))))
+    budget = round(min(300, max(2, 3700 / math.sqrt(rows))))
     return budget if cap is None else min(budget, cap)
 
 
-def _candidates(
-    settings: Settings, rows: int, rates: Sequence[float] = RATES, strengths: Sequence[float] = STRENGTHS
-) -> tuple[Candidate, ...]:
+def _candidates(settings: Settings, rows: int) -> tuple[Candidate, ...]:
     if settings.l1 and settings.l2:
         raise UsageError(
             f"both L1 ({settings.l1}) and L2 ({settings.l2}) are given", "Set one of them to 0, or leave both out."
         )
     if settings.l1 is not None or settings.l2 is not None:
-        return tuple(Candidate(rate, settings.l1 or 0.0, settings.l2 or 0.0) for rate in rates)
-    return tuple(Candidate(rate, 0.0, strength / rows) for strength in strengths for rate in rates)
+        return tuple(Candidate(rate, settings.l1 or 0.0, settings.l2 or 0.0) for rate in RATES)
+    return tuple(Candidate(rate, 0.0, strength / rows) for strength in STRENGTHS for rate in RATES)
 
 
 def _affordable(candidates: tuple[Candidate, ...], problem: Problem) -> tuple[Candidate, ...]:

@@ -24,6 +24,7 @@ MAX_FEATURES = 1 << 22
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _WIDER, _NARROWER = np.float32(2.0), np.float32(2.0 ** (-1 / 8))
+_SMALL = np.float32(1e-3)  # 1 / sqrt(k) of k tokens is meant: a text of many words weighs as much as one category
 _TINIEST, _WIDEST = np.float32(1e-30), np.float32(1e30)
 
 
@@ -133,9 +134,9 @@ class Vocabulary:
         return self.scales_of(np.arange(self.size))
 
     def scales_of(self, ids: npt.NDArray[np.uint32] | npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Return those features' scales."""
+        """Return those features' scales; 1 where values are of a size that a recipe gives on purpose."""
         scales = self._scales[ids]
-        return np.where(scales > 0, scales, np.float32(1))
+        return np.where((scales < _SMALL) & (scales > 0) | (scales > 1), scales, np.float32(1))
 
     def index(self, features: Features, *, grow: bool) -> Indexed:
         """Translate keys to ids; with `grow`, new keys get one and are counted, else they are left out.

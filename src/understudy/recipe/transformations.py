@@ -38,7 +38,7 @@ from understudy.recipe.columns import (
 )
 
 CLIP = 20.0
-"""Standard deviations at which a normalised number ends: far enough for long tails, near enough for typing errors."""
+"""Standard deviations at which a normalised number ends at the latest, where typing errors stretch the range."""
 
 
 @dataclass(frozen=True)
@@ -111,21 +111,21 @@ def _brief(number: float) -> str:
 
 
 def learn_scale(numbers: Floats, _: int = 0) -> Floats:
-    """Return the mean and the standard deviation of the numbers that are not NaN; 0 for one distinct number or none."""
+    """Return mean, standard deviation, least and greatest of the numbers that are not NaN; zeros for one or none."""
     known = numbers[~np.isnan(numbers)]
     if len(known) == 0 or known.min() == known.max():
-        return np.zeros(2)
+        return np.zeros(4)
     unit = np.abs(known).max()  # keeps the squares of very large and very small numbers in range
-    scale: Floats = np.array([(known / unit).mean(), (known / unit).std()]) * unit
-    return scale
+    return np.array([(known / unit).mean() * unit, (known / unit).std() * unit, known.min(), known.max()])
 
 
 def _standardise(numbers: Floats, scale: Floats) -> Floats:
-    mean, deviation = scale
+    """Normalise; what lies beyond the training rows' range counts as its end: a straight line is not drawn further."""
+    mean, deviation, least, greatest = scale
     if deviation == 0.0:
         return numbers * 0.0
     with np.errstate(over="ignore"):
-        normal: Floats = np.clip((numbers - mean) / deviation, -CLIP, CLIP)
+        normal: Floats = np.clip((np.clip(numbers, least, greatest) - mean) / deviation, -CLIP, CLIP)
     return normal
 
 
