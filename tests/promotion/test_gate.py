@@ -6,6 +6,7 @@ import pytest
 
 from understudy.errors import ConfigError
 from understudy.promotion import (
+    Cells,
     Evidence,
     First,
     Paired,
@@ -153,19 +154,23 @@ def test_too_few_newer_rows_settle_nothing():
     assert judge(known, fresh, AUC, held_before=week(20, 3)).status is Status.HELD
 
 
+NUMBERS = Cells(filled=1.0, numbers=1.0)
+
+
 @pytest.mark.parametrize(
     ("now", "name"),
     [
-        (RunFacts(400, Target({"no": 350, "yes": 50}), {"age": "NUMERIC"}), "rows_fell"),
-        (RunFacts(1000, Target({"no": 400, "yes": 600}), {"age": "NUMERIC"}), "target_moved"),
-        (RunFacts(1000, Target({"no": 1000}), {"age": "NUMERIC"}), "class_lost"),
-        (RunFacts(1000, Target({"no": 880, "yes": 120}), {"age": "TEXT"}), "schema_changed"),
-        (RunFacts(1000, Target({"no": 880, "yes": 120}), {"years": "NUMERIC"}), "schema_changed"),
+        (RunFacts(400, Target({"no": 350, "yes": 50}), {"age": NUMBERS}), "rows_fell"),
+        (RunFacts(1000, Target({"no": 400, "yes": 600}), {"age": NUMBERS}), "target_moved"),
+        (RunFacts(1000, Target({"no": 1000}), {"age": NUMBERS}), "class_lost"),
+        (RunFacts(1000, Target({"no": 880, "yes": 120}), {"age": Cells(filled=1.0, numbers=0.1)}), "schema_changed"),
+        (RunFacts(1000, Target({"no": 880, "yes": 120}), {"age": Cells(filled=0.2, numbers=0.2)}), "schema_changed"),
+        (RunFacts(1000, Target({"no": 880, "yes": 120}), {"years": NUMBERS}), "schema_changed"),
     ],
 )
 def test_odd_data_hold_a_challenger_that_scores_well(now, name):
     """Lost rows, a jumped target, a lost class and a changed schema are each held and named."""
-    before = RunFacts(1000, Target({"no": 880, "yes": 120}), {"age": "NUMERIC"})
+    before = RunFacts(1000, Target({"no": 880, "yes": 120}), {"age": NUMBERS})
     assert judge(week(3000, 1), None, AUC, Evidence(now=before, before=before)).status is Status.ADMITTED
     verdict = judge(week(3000, 1), None, AUC, Evidence(now=now, before=before))
     assert verdict.status is Status.HELD

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from understudy.datasource import Part
 from understudy.evaluation import TrainingSummary
 from understudy.pipeline.observations import iter_observations
 from understudy.pipeline.run import Described, Run
-from understudy.promotion import RunFacts
+from understudy.promotion import Cells, RunFacts
 from understudy.promotion import Target as TargetFacts
 from understudy.sample import EvenSample
 from understudy.schema import ModelType
 from understudy.statistics import BinaryInsight, Insights, NumericInsight, Statistics
 from understudy.target import Target
+from understudy.values import read_numbers, read_texts
 
 MOSTLY = 0.5
 """Share of invalid cells from which an attribute's type is probably wrong."""
@@ -72,8 +74,16 @@ def run_facts(run: Run, described: Described) -> RunFacts:
         insight = described.training.of(run.observed.target.name)
         assert isinstance(insight, NumericInsight)
         moments = TargetFacts(mean=insight.mean, deviation=insight.sd)
-    attributes = {a.name: a.type.value for a in run.observed.attributes.attributes}
+    attributes = {a.name: _cells(described.sample.column(a.name)) for a in run.observed.attributes.features}
     return RunFacts(run.observed.training + run.observed.evaluation, moments, attributes)
+
+
+def _cells(column: pa.ChunkedArray) -> Cells:
+    """Tell what the cells of one attribute hold, by the sample."""
+    cells = column.combine_chunks()
+    filled = pc.sum(pc.not_equal(read_texts(cells), "")).as_py() or 0
+    numbers = np.count_nonzero(~np.isnan(read_numbers(cells).values))
+    return Cells(filled / max(1, len(cells)), numbers / max(1, len(cells)))
 
 
 def odd_attributes(insights: Insights) -> Iterator[str]:

@@ -27,6 +27,7 @@ from understudy.promotion import (
     anchor_of,
     judge,
 )
+from understudy.promotion.gate import CONFIRMING_ROWS
 from understudy.schema import ModelType
 from understudy.store.catalog import Promotion
 
@@ -119,13 +120,14 @@ class _Sorted:
         return ~held_out(before.split, keys, 0, len(keys)) & ~self._held_out_by(model_id)
 
     def newer_than_held(self, fresh: Mask) -> Paired | None:
-        """Return the answers on rows newer than the first of the holds that are still open; None without a hold."""
-        held = None
+        """Return the answers on rows newer than the last hold, or than an earlier open one where those are too few."""
         for entry in reversed(self.history):
             if entry.status != "HELD" or not entry.document.get("guardrails"):
                 break
-            held = entry.model_id
-        return None if held is None else self.rows.paired(CHAMPION, fresh & ~self._held_out_by(held))
+            newer = fresh & ~self._held_out_by(entry.model_id)
+            if np.count_nonzero(newer) >= CONFIRMING_ROWS:
+                return self.rows.paired(CHAMPION, newer)
+        return None
 
     def _held_out_by(self, model_id: str) -> Mask:
         return self._is_in(self._memory_of(model_id).held_out)

@@ -3,12 +3,13 @@
 from understudy.promotion.anchor import Promoted, anchor_of
 from understudy.promotion.comparison import Comparison, compare
 from understudy.promotion.gate import Evidence, First, Rule, RuleName, Status, Verdict, judge
-from understudy.promotion.guardrails import Guardrails, RunFacts, Target
+from understudy.promotion.guardrails import Cells, Guardrails, RunFacts, Target
 from understudy.promotion.paired import Answers, Paired
 from understudy.promotion.stream import GateReport, first_decision, judge_file
 
 __all__ = [
     "Answers",
+    "Cells",
     "Comparison",
     "Evidence",
     "First",

@@ -23,6 +23,15 @@ class Target(msgspec.Struct, frozen=True):
     deviation: float | None = None
 
 
+class Cells(msgspec.Struct, frozen=True):
+    """What the cells of one attribute hold, as shares of the rows, 0 to 1."""
+
+    filled: float
+    """Cells that are not empty."""
+    numbers: float
+    """Cells that read as a number."""
+
+
 class RunFacts(msgspec.Struct, frozen=True):
     """What a run saw, as far as the guardrails ask."""
 
@@ -30,8 +39,8 @@ class RunFacts(msgspec.Struct, frozen=True):
     """Rows extracted, less those rejected."""
     target: Target = Target()
     """The target's distribution over them."""
-    attributes: dict[str, str] = {}
-    """The type of each attribute by name, target included."""
+    attributes: dict[str, Cells] = {}
+    """The cells of each attribute by name."""
 
 
 class Guardrails(msgspec.Struct, frozen=True):
@@ -45,6 +54,8 @@ class Guardrails(msgspec.Struct, frozen=True):
     """Hold where the target's mean moved by more than this many of its former standard deviations."""
     spread_grows: float = 3.0
     """Hold where the target's standard deviation changed by more than this factor, up or down."""
+    cells_left: float = 0.5
+    """Hold where less than this share of an attribute's cells is still filled, or still a number."""
     class_kept: int = 10
     """A class that had at least this many rows must not vanish."""
 
@@ -98,11 +109,17 @@ def _classes_lost(now: RunFacts, before: RunFacts, limits: Guardrails) -> Iterat
             yield Doubt("class_lost", f"no row has the label {label!r} any more; the champion's run had {count:,}")
 
 
-def _schema_changed(now: RunFacts, before: RunFacts, _: Guardrails) -> Iterator[Doubt]:
+def _schema_changed(now: RunFacts, before: RunFacts, limits: Guardrails) -> Iterator[Doubt]:
     if not now.attributes:
         return
-    for name, type_ in before.attributes.items():
+    for name, was in before.attributes.items():
         if name not in now.attributes:
             yield Doubt("schema_changed", f"the attribute {name!r} has vanished")
-        elif now.attributes[name] != type_:
-            yield Doubt("schema_changed", f"the attribute {name!r} was {type_} and is {now.attributes[name]} now")
+            continue
+        shares = (
+            ("is filled", was.filled, now.attributes[name].filled),
+            ("is a number", was.numbers, now.attributes[name].numbers),
+        )
+        for what, share_was, share in shares:
+            if share < limits.cells_left * share_was:
+                yield Doubt("schema_changed", f"{name!r} {what} in {share:.0%} of the rows; it was in {share_was:.0%}")
