@@ -130,3 +130,20 @@ def test_wrong_recipe_is_said(tmp_path):
     recipe = '{"groups": {}, "assignments": {}, "outputs": ["nothing"]}'
     with pytest.raises(RecipeError, match="nothing"):
         learn(task(ModelType.BINARY, recipe), world(ModelType.BINARY), tmp_path)
+
+
+def test_what_a_recipe_may_not_name_is_told(tmp_path):
+    """The target that the project's recipe names is no feature, and it is reported as ignored."""
+    recipe = '{"outputs": ["colour", "y"]}'
+    model, training = learn(task(ModelType.BINARY, recipe), world(ModelType.BINARY), tmp_path)
+    assert training.ignored == ("y",)
+    assert [output.text for output in model.recipe.outputs] == ["colour"]
+
+
+def test_many_rows_let_the_best_recipes_compete_again(tmp_path):
+    """With 20,000 rows there are two rounds of trials; the same rows choose the same recipe and model again."""
+    rows = world(ModelType.REGRESSION, rows=20_000)
+    made = [learn(task(ModelType.REGRESSION), rows, tmp_path / each) for each in ("once", "twice")]
+    (model, training), (again, second) = made
+    assert (model.fingerprint, training) == (again.fingerprint, second)
+    assert len(training.trials) > 3

@@ -19,7 +19,7 @@ from understudy.learner.rows import Block, Rows, join
 
 RATES = (1.0, 0.2, 4.0, 0.04)
 """Learning rates to try, the likeliest first."""
-STRENGTHS = (1.0, 0.1, 10.0, 50.0)
+STRENGTHS = (0.3, 3.0, 0.0, 30.0)
 """L2 amounts to try, times the number of rows, the likeliest first."""
 PROGRESS = 0.001
 """The share of its loss that a candidate must save to be worth further passes."""
