@@ -4,6 +4,8 @@ One scan over the bytes finds where each record ends, how many fields it has and
 are put aside with their place; the good ones are parsed by Arrow, block by block, so that memory stays constant.
 """
 
+# ruff: noqa: ANN001, ANN202 - numba infers the types of kernels
+
 from __future__ import annotations
 
 import codecs
