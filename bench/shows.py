@@ -169,6 +169,11 @@ def show_sources(folder: Path) -> None:
         yield "different", "", len({digest for digest, _ in seen}), len({made for _, made in seen}), ""
 
     table("Same rows, same model (banking)", ("source", "cores", "rows' digest", "fingerprint", "s"), rows())
+    for name in extracts.keys() & _databases(folder).keys():
+        connection = _databases(folder)[name][1]()
+        connection.cursor().execute(f"drop table {TABLE}")
+        connection.commit()
+        connection.close()
 
 
 # Kills ---------------------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def write_rows(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch])
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of `path` in order, at most BATCH_ROWS at a time; raises CorruptObject."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:  # buffered ahead, the whole file would stay in memory
             yield from file.iter_batches(BATCH_ROWS, columns=None if columns is None else list(columns))
     except (pa.ArrowException, OSError) as error:
         raise CorruptObject(f"the rows in {path} could not be read: {error}", "Run `understudy learn` again.") from None

@@ -41,6 +41,9 @@ class _Round(NamedTuple):
 _FIRST_ROUND, _LAST_ROUND = _Round(6, 10_000, 0.15), _Round(3, 30_000, 0.4)
 """The last round is held where the sample has twice as many rows as the first one takes."""
 
+_NOISE = 0.005
+"""The share by which a loss may exceed the least and still count as equal: of equals the first suggestion is taken."""
+
 _LOSS = {ModelType.BINARY: "logistic", ModelType.MULTICLASS: "softmax", ModelType.REGRESSION: "squared"}
 
 
@@ -109,7 +112,7 @@ def train(
 
 
 def _choose_recipe(task: Task, sample: pa.Table) -> tuple[str, tuple[RecipeTrial, ...]]:
-    """Return the project's recipe, or the suggestion with the lowest validation loss on a part of the sample."""
+    """Return the project's recipe, or the first suggestion of about the least validation loss."""
     if task.recipe is not None:
         return task.recipe, ()
     suggestions = suggest(task.schema, sample, task.labels.type)
@@ -124,7 +127,9 @@ def _choose_recipe(task: Task, sample: pa.Table) -> tuple[str, tuple[RecipeTrial
             standing = standing[: each.recipes]
             losses |= zip(standing, pool.map(partial(_try, task, part, each.share), standing), strict=True)
             standing = sorted(standing, key=losses.__getitem__)
-    return standing[0].text, tuple(RecipeTrial(s.reason, losses[s]) for s in suggestions)
+    enough = losses[standing[0]] * (1 + _NOISE)
+    chosen = next(s for s in suggestions if s in standing and losses[s] <= enough)
+    return chosen.text, tuple(RecipeTrial(s.reason, losses[s]) for s in suggestions)
 
 
 def _thinned(sample: pa.Table, rows: int) -> pa.Table:

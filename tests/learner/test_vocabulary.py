@@ -71,3 +71,15 @@ def test_value_that_is_not_finite_is_refused_before_anything_changes(bad):
     with pytest.raises(InvalidInput, match="row 0"):
         vocabulary.index(one_row([5, 6], [1.0, bad]), grow=True)
     assert vocabulary.size == 1
+
+
+def test_tokens_are_stretched_by_rarity_and_numbers_not():
+    """A rare word pulls more than a frequent one, all words' occurrences together as before, a number as it is."""
+    vocabulary = Vocabulary()
+    for row in range(100):
+        words = [1, *([2] if row % 4 == 0 else []), *([3] if row == 50 else [])]
+        vocabulary.index(one_row(words, [0.5] * len(words)), grow=True)
+    intercept, number, frequent, rare = vocabulary.stretches(100)
+    assert intercept == number == 1
+    assert 0 < frequent < 1 < rare
+    assert (25 * frequent**2 + rare**2) / 26 == pytest.approx(1)

@@ -36,8 +36,8 @@ CACHED_BYTES = 4 << 20
 ALL_ROWS = -2
 """The part held out from a group that learns from every row."""
 FOLDS = 5
-CROSS_VALIDATED_WORK = 500_000
-"""Rows' entries times outputs up to which data is cross-validated."""
+CROSS_VALIDATED = 25_000
+"""Rows times outputs up to which data is cross-validated."""
 VALIDATION_SHARE, VALIDATION_ROWS = 0.1, 50_000
 """A validation part is a tenth of the rows, and no more than these."""
 
@@ -86,11 +86,14 @@ class Validation:
         return np.where(parts < self.parts, parts, -1)
 
 
-def validation_for(rows: Rows, outputs: int) -> Validation:
-    """Choose cross-validation for small work, one validation part for large."""
-    if rows.entries * outputs <= CROSS_VALIDATED_WORK:
+def validation_for(rows: int, outputs: int) -> Validation:
+    """Choose cross-validation for few rows, one validation part for many.
+
+    Whatever is seen of the same rows, the same of them are held out: losses of different recipes can be compared.
+    """
+    if rows * outputs <= CROSS_VALIDATED:
         return Validation(FOLDS, 1 / FOLDS)
-    return Validation(1, min(VALIDATION_SHARE, VALIDATION_ROWS / rows.count))
+    return Validation(1, min(VALIDATION_SHARE, VALIDATION_ROWS / rows))
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class Problem:
     mean_weight: float
     """What every importance weight is divided by."""
     traits: Floats
-    """1 / scale and 1 / frequency of every feature [features + 1, 2]."""
+    """What every feature's values are multiplied by, and 1 / frequency [features + 1, 2]."""
     validation: Validation
     """Which rows candidates are judged on."""
 

@@ -118,6 +118,7 @@ def learn(
 def audition(rows: Rows, loss: str, outputs: int, settings: Settings, share: float) -> float:
     """Return the least validation loss within that share of the passes: enough to compare ways to see the same rows.
 
+    Which rows are held out hangs on nothing but their number and `outputs`, so losses can be compared.
     Raises as `learn` does.
     """
     problem = _problem(rows, loss_named(loss).code, outputs)
@@ -181,7 +182,8 @@ def _problem(rows: Rows, code: int, outputs: int) -> Problem:
     log_odds = np.log(per_class / total * rows.count + 0.5)
     start = log_odds - log_odds.mean() if code == SOFTMAX else np.diff(log_odds) if code == LOGISTIC else np.zeros(1)
     vocabulary = rows.vocabulary
-    traits = np.stack([1 / vocabulary.scales, rows.count / np.maximum(vocabulary.counts, 1)], axis=1)
+    factors = vocabulary.stretches(rows.count) / vocabulary.scales
+    traits = np.stack([factors, rows.count / np.maximum(vocabulary.counts, 1)], axis=1)
     traits[0] = 1, 0
     return Problem(
         rows=rows,
@@ -192,7 +194,7 @@ def _problem(rows: Rows, code: int, outputs: int) -> Problem:
         spread=spread,
         mean_weight=total / rows.count,
         traits=traits.astype(np.float32),
-        validation=validation_for(rows, outputs),
+        validation=validation_for(rows.count, outputs),
     )
 
 

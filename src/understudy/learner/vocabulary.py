@@ -138,6 +138,19 @@ class Vocabulary:
         scales = self._scales[ids]
         return np.where((scales < _SMALL) & (scales > 0) | (scales > 1), scales, np.float32(1))
 
+    def stretches(self, rows: int) -> npt.NDArray[np.float32]:
+        """Return what each feature's values are multiplied by for learning, float32[size]: tokens by rarity, others 1.
+
+        A token has values below 1, like the 1/sqrt(k) of k words, and is in fewer than half of the rows: a number is in
+        most. Its rarity is its inverse document frequency (Sparck Jones 1972), divided by the root mean square of those
+        of all tokens' occurrences: rare words gain what frequent ones lose, and texts as a whole pull as before.
+        """
+        token = (self._scales[: self.size] > _SMALL) & (self._scales[: self.size] < 1) & (2 * self.counts < rows)
+        rarity = 1 + np.log((1 + rows) / (1 + self.counts))
+        occurrences = self.counts * token
+        usual = np.sqrt((occurrences * rarity**2).sum() / max(occurrences.sum(), 1))
+        return np.where(token, rarity / (usual or 1), 1).astype(np.float32)
+
     def index(self, features: Features, *, grow: bool) -> Indexed:
         """Translate keys to ids; with `grow`, new keys get one and are counted, else they are left out.
 

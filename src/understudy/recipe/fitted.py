@@ -31,7 +31,8 @@ from understudy.recipe.language import Recipe, parse_expressions
 from understudy.recipe.transformations import TRANSFORMATIONS
 from understudy.schema import Attribute, AttributeType, Schema
 
-DOCUMENT_VERSION = 1
+DOCUMENT_VERSION = 2
+"""The form of a stored recipe: since 2 a learned scale holds the least and the greatest number, too."""
 
 _NOTHING = np.empty(0)
 _NUMBER, _MISSING_NUMBER = 1, 2  # what tells the two keys of a numeric output apart
@@ -96,7 +97,10 @@ class FittedRecipe:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> FittedRecipe:
-        """Read what `to_document` returned; raises RecipeError for expressions that do not parse."""
+        """Read what `to_document` returned; raises RecipeError for another version or expressions that do not parse."""
+        if document["version"] != DOCUMENT_VERSION:
+            message = f"the stored recipe has version {document['version']}, where {DOCUMENT_VERSION} was expected"
+            raise RecipeError(message, "Learn the model again with this version of Understudy.")
         attributes = tuple(Attribute(name, AttributeType(kind)) for name, kind in document["types"].items())
         schema = Schema(attributes)
         learned = parse_expressions(list(document["learned"]), schema)

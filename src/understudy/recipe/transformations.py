@@ -40,6 +40,9 @@ from understudy.recipe.columns import (
 CLIP = 20.0
 """Standard deviations at which a normalised number ends at the latest, where typing errors stretch the range."""
 
+PUNCTUATED = 0x20000
+"""The code point from which Unicode holds ideographs, tags and private characters, and no punctuation."""
+
 
 @dataclass(frozen=True)
 class Transformation:
@@ -165,7 +168,9 @@ def _text(cells: Sequence[Cell]) -> tuple[str, str]:
 @cache
 def punctuation() -> npt.NDArray[np.bool_]:
     """Say of every code point whether Unicode counts it as punctuation (categories Pc, Pd, Ps, Pe, Pi, Pf, Po)."""
-    return np.array([unicodedata.category(chr(point))[0] == "P" for point in range(sys.maxunicode + 1)])
+    marks = np.zeros(sys.maxunicode + 1, np.bool_)
+    marks[:PUNCTUATED] = [unicodedata.category(chr(point))[0] == "P" for point in range(PUNCTUATED)]
+    return marks
 
 
 def _no_punct(columns: Sequence[Column], _: int, __: Floats) -> Column:
