@@ -41,8 +41,8 @@ class House:
 
     @property
     def lock(self) -> Path:
-        """The file that one learning process at a time holds locked."""
-        return self.project.root / ".understudy" / "learn.lock"
+        """The file that one learning process at a time holds locked, whatever project of this store it learns."""
+        return self.objects.root.parent / "learn.lock"
 
     def champion(self) -> Predictor | None:
         """Return who serves; None before the first promotion."""

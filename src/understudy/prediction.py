@@ -60,7 +60,13 @@ class Predictor:
         self._columns = [(column.name, column.arrow) for column in columns]
         # What a record to be answered holds as its target is not looked at: it need not even have the right type.
         self._asked = [(name, kind) for name, kind in self._columns if name != model.target.name]
+        self._numeric = [a.name for a in model.schema.features if a.type is AttributeType.NUMERIC]
         self.transform = transform
+
+    @property
+    def asked(self) -> set[str]:
+        """Names of the extracted columns that an answer may hang on: all but the target."""
+        return {name for name, _ in self._asked}
 
     def observe(self, extracted: pa.RecordBatch) -> pa.RecordBatch:
         """Turn extracted rows into observations by this model's own function."""
@@ -69,6 +75,11 @@ class Predictor:
     def score(self, extracted: pa.RecordBatch) -> Scores:
         """Score n extracted rows; see `Model.score`."""
         return self.model.score(self.observe(self.as_trained(extracted)))
+
+    def odd_cells(self, observations: pa.RecordBatch) -> int:
+        """Count the cells of NUMERIC attributes that hold something, but no number; they count as missing."""
+        columns = (observations.column(name) for name in self._numeric if name in observations.schema.names)
+        return sum(read_numbers(column).invalid for column in columns)
 
     def predict(self, records: Sequence[dict[str, Any]], top: int | None = None) -> tuple[list[Prediction], list[str]]:
         """Answer each record, in order; return the answers and the names of attributes that the model does not know.
@@ -103,20 +114,28 @@ class Predictor:
         return Prediction(self.model_id, None, label, {classes[int(i)]: float(scores[i]) for i in shown})
 
     def as_trained(self, extracted: pa.RecordBatch) -> pa.RecordBatch:
-        """Give rows of another extract the columns and types that this model was trained with."""
-        return conform_batch(extracted, self._columns)[0]
+        """Give rows of another extract the columns that this model was trained with, and its function their types.
+
+        Without a function no type is forced: a model reads numbers and text alike by its schema.
+        """
+        if self.transform is not None:
+            return conform_batch(extracted, self._columns)[0]
+        missing = [(name, kind) for name, kind in self._columns if name not in extracted.schema.names]
+        for name, kind in missing:
+            extracted = extracted.append_column(name, pa.nulls(extracted.num_rows, kind))
+        return extracted
 
     def _refuse_wrong_types(self, observations: pa.RecordBatch) -> None:
-        for attribute in self.model.schema.features:
-            if attribute.type is not AttributeType.NUMERIC or attribute.name not in observations.schema.names:
+        for name in self._numeric:
+            if name not in observations.schema.names:
                 continue
-            cells = observations.column(attribute.name)
+            cells = observations.column(name)
             if read_numbers(cells).invalid:
                 number, text = next(
                     (i, text) for i, text in enumerate(read_texts(cells).to_pylist(), 1) if _is_no_number(text)
                 )
                 raise InvalidInput(
-                    f"attribute {attribute.name!r} is NUMERIC, but record {number} holds {text!r}",
+                    f"attribute {name!r} is NUMERIC, but record {number} holds {text!r}",
                     "Give a number, or leave the attribute out.",
                 )
 

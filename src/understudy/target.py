@@ -14,11 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from understudy.schema import ModelType
-from understudy.values import read_numbers, read_texts, read_truths
+from understudy.values import FALSE_WORDS, TRUE_WORDS, read_numbers, read_texts, read_truths
 
 Codes = npt.NDArray[np.float64]
-
-_TRUE, _FALSE = ("1", "y", "yes", "t", "true"), ("0", "n", "no", "f", "false")
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -46,7 +44,11 @@ class Target(msgspec.Struct, frozen=True):
 
     def _spelled_otherwise(self, cells: pa.Array, codes: Codes) -> Codes:
         """Amazon ML's truth values may be spelled in several ways within one column (reference 3.3)."""
-        if len(self.classes) != 2 or self.classes[0].lower() not in _FALSE or self.classes[1].lower() not in _TRUE:
+        if (
+            len(self.classes) != 2
+            or self.classes[0].lower() not in FALSE_WORDS
+            or self.classes[1].lower() not in TRUE_WORDS
+        ):
             return codes
         return np.where(np.isnan(codes), read_truths(cells).values, codes)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import hashlib
 import sys
 import traceback
@@ -26,6 +27,8 @@ from understudy.values import canonical_batch, read_texts
 
 PROOF_ROWS = 200
 """Rows of a sample that are run one by one at most."""
+
+_CONTRACT = "It gets a pyarrow.RecordBatch and returns one, as many rows in the same order."
 
 
 class TransformSource(msgspec.Struct, frozen=True):
@@ -142,10 +145,8 @@ class Transform:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Transform one batch; raises TransformError where the function fails or breaks its contract."""
-        try:
+        with _running(self.source):
             result = self._function(batch)
-        except Exception as error:  # noqa: BLE001 - the project's code may raise whatever it likes
-            raise _failure(self.source, error) from None
         return canonical_batch(self._checked(result, batch.num_rows))
 
     def _checked(self, result: object, rows: int) -> pa.RecordBatch:
@@ -171,13 +172,27 @@ class Transform:
 def load(source: TransformSource) -> Transform:
     """Run the stored modules' top level, in isolation, and return the function; raises TransformError."""
     module, _, name = source.function.partition(":")
-    try:
+    with _running(source):
         function = getattr(_Importer(source).module(module), name, None)
-    except Exception as error:  # noqa: BLE001 - the project's code may raise whatever it likes
-        raise _failure(source, error) from None
     if not callable(function):
         raise TransformError(f"{source.function} is no function", f"Write `def {name}(batch): ...`.")
     return Transform(source, function)
+
+
+@contextlib.contextmanager
+def _running(source: TransformSource) -> Iterator[None]:
+    """Run the project's code: what it raises becomes a TransformError, what it prints goes to standard error.
+
+    Standard output belongs to the command's own document.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            yield
+        except SystemExit as error:
+            message = f"{_place(source, error)}: the transform function called sys.exit"
+            raise TransformError(message, f"Raise an exception, or return a batch. {_CONTRACT}") from None
+        except Exception as error:  # noqa: BLE001 - the project's code may raise whatever it likes
+            raise _failure(source, error) from None
 
 
 class _Importer:
@@ -261,9 +276,13 @@ def _failure(source: TransformSource, error: Exception) -> TransformError:
     said = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
     if isinstance(error, SyntaxError):
         return TransformError(f"{error.filename}, line {error.lineno}: {error.msg}", "Correct it.")
+    return TransformError(f"{_place(source, error)}: {said}", _CONTRACT)
+
+
+def _place(source: TransformSource, error: BaseException) -> str:
+    """Return file and line of the project's own code that an error came through last."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in source.modules]
-    where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else source.function
-    return TransformError(f"{where}: {said}", "The transform function failed; nothing was changed.")
+    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else source.function
 
 
 # The proof -----------------------------------------------------------------------------------------------------------

@@ -101,3 +101,14 @@ def test_row_that_cannot_be_learned_is_refused_and_nothing_changes(value, label,
     with pytest.raises(TrainingError, match="label"):
         learner.learn_one(features_of([[900]]), 7.0)
     assert same(before, learner.snapshot())
+
+
+def test_learner_of_texts_predicts_as_its_fit_does():
+    """Words learned with a pull of their own by rarity are answered with the very scores of the frozen fit."""
+    random = np.random.default_rng(2)
+    texts = features_of((40 * random.random((300, 4)) ** 2).astype(np.int64), np.full((300, 4), 0.5))
+    fit = learn(rows_of(texts, random.integers(0, 2, 300)), "logistic", 1, Settings(max_passes=3))
+    frozen = probabilities(decision(texts, fit.keys, fit.weights, fit.intercept), "logistic")
+    learner = Learner(fit)
+    live = np.array([learner.predict_one(take(texts, np.array([i]))) for i in range(50)])
+    np.testing.assert_allclose(live, frozen[:50], rtol=1e-4)

@@ -166,3 +166,10 @@ def test_recipe_of_another_schema_is_refused():
     other = SCHEMA.with_types({"age": AttributeType.TEXT})
     with pytest.raises(RecipeError, match="'age' as NUMERIC, the schema as TEXT"):
         fit(parse('{"outputs": ["age"]}', SCHEMA), other, pa.table({"age": ["1"]}))
+
+
+def test_document_of_another_version_is_refused():
+    """A recipe stored in a form of the past is not read as if it were today's."""
+    document = _fit("normalize(age)", [1, 2, 4]).to_document()
+    with pytest.raises(RecipeError, match="version 1"):
+        FittedRecipe.from_document(document | {"version": 1})

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 import unicodedata
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.recipe import FittedRecipe, fit, parse
+from understudy.recipe.transformations import punctuation
 from understudy.schema import Attribute, AttributeType, Schema
 
 SCHEMA = Schema((Attribute("t", AttributeType.TEXT), Attribute("c", AttributeType.CATEGORICAL)))
@@ -87,6 +89,12 @@ def test_no_punct_strips_the_ends_of_words(text: str):
     """Punctuation goes from the ends of words, stays inside them, and a word of nothing else disappears."""
     words = [stripped for word in text.split() if (stripped := _strip(word))]
     assert _tokens("no_punct(t)", text) == _said([_quoted([word]) for word in words])
+
+
+def test_punctuation_is_what_unicode_says():
+    """Every code point there is, not only those below where punctuation ends today."""
+    marks = [point for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point)).startswith("P")]
+    assert np.flatnonzero(punctuation()).tolist() == marks
 
 
 @given(texts)

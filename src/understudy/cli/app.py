@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from understudy.cli.options import HERE, Json, ProjectFolder, Quiet, Version, emit, load_project
+from understudy.cli.options import HERE, Json, ProjectFolder, Quiet, Version, emit, load_project, notes
+from understudy.errors import UsageError
 
 if TYPE_CHECKING:
     from understudy.config import Project
@@ -157,14 +158,16 @@ def predict(
     from understudy.cli.predicting import predict_file, predict_record
     from understudy.screen import predictions_table
 
-    loaded = load_project(project)
+    if output == "-" and json:
+        raise UsageError("--json and --output - both write to standard output", "Use one of them.")
+    loaded, note = load_project(project), notes(quiet=quiet)
+    document: dict[str, Any] | None
     if file is not None:
-        document = predict_file(loaded, file, output, values=values or [], top=top, model_id=model, as_json=json)
-        if document is None:
-            return
+        document = predict_file(loaded, file, output, values=values or [], top=top, model_id=model, note=note)
     else:
-        document = predict_record(loaded, values or [], output=output, top=top, model_id=model)
-    emit(document, as_json=json, quiet=quiet, render=lambda d: predictions_table(d, top or 3))
+        document = predict_record(loaded, values or [], output=output, top=top, model_id=model, note=note)
+    if document is not None and (output is None or json):
+        emit(document, as_json=json, quiet=quiet, render=lambda d: predictions_table(d, top or 3))
 
 
 @app.command()
@@ -174,7 +177,9 @@ def evaluate(
     ] = None,
     file: Annotated[
         str | None,
-        typer.Option("--file", metavar="ROWS", help="Labelled rows; left out: a fresh extract's held-out rows."),
+        typer.Option(
+            "--file", metavar="ROWS", help="Labelled rows; left out: its own run's held-out rows."
+        ),
     ] = None,
     project: ProjectFolder = HERE,
     json: Json = False,

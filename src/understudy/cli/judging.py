@@ -37,7 +37,7 @@ def evaluate_file(project: Project, file: str | None, model_id: str | None) -> d
                 return {"evaluation_id": known.id, **known.document}
         raise UsageError(f"{predictor.model_id} has no evaluation of its own", "Name labelled rows with --file.")
     rows, unused = HeldOut(predictor), 0
-    with open_rows(file) as extraction:
+    with open_rows(file, project) as extraction:
         for batch in extraction:
             usable = _labelled(predictor, batch)
             unused += batch.num_rows - usable.num_rows

@@ -42,6 +42,11 @@ def load_project(folder: Path) -> Project:
     return load(folder)
 
 
+def notes(*, quiet: bool) -> Callable[[str], None]:
+    """Return what prints a note on standard error, or nothing when quiet."""
+    return (lambda _: None) if quiet else lambda text: print(f"note: {text}", file=sys.stderr)
+
+
 def emit(document: Any, *, as_json: bool, quiet: bool, render: Callable[[Any], RenderableType]) -> None:
     """Print what a command did: the document as JSON, or its screen; nothing when quiet."""
     if as_json:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from understudy.config import Project
-from understudy.errors import NotFound, UsageError
+from understudy.errors import InvalidInput, NotFound, UsageError
 from understudy.house import House
 from understudy.prediction import Predictor
 
@@ -20,19 +21,28 @@ if TYPE_CHECKING:  # one record must not wait for what files need
     from understudy.model import Scores
 
 
-def predict_record(
-    project: Project, values: Sequence[str], *, output: str | None, top: int | None, model_id: str | None
-) -> dict[str, Any]:
-    """Predict one record given as KEY=VALUE words or as one JSON object."""
-    predictor = _predictor(project, model_id)
-    answers, unknown = predictor.predict([_record(values)], top)
-    _warn_unknown(unknown)
-    if output is not None:
-        from understudy.cli.writing import answer_file  # noqa: PLC0415
+Note = Callable[[str], None]
+"""Takes what a person should know beside the answers."""
 
-        with answer_file(output, predictor.model.target, top=top) as writer:
-            writer.write(answers)
-    return {"predictions": [answer.document() for answer in answers]}
+
+def predict_record(
+    project: Project, values: Sequence[str], *, output: str | None, top: int | None, model_id: str | None, note: Note
+) -> dict[str, Any] | None:
+    """Predict one record given as KEY=VALUE words or as one JSON object; return the answer unless `output` took it."""
+    predictor, record = _predictor(project, model_id), _record(values)
+    answers, unknown = predictor.predict([record], top)
+    for name in unknown:
+        close = difflib.get_close_matches(name, sorted(predictor.asked), n=1, cutoff=0.6)
+        note(f"the model does not know {name}; ignored" + (f" (did you mean {close[0]}?)" if close else ""))
+    if not predictor.asked.intersection(record):
+        note("the record names nothing that the model knows, so the answer is that of an empty record")
+    if output is None:
+        return {"predictions": [answer.document() for answer in answers]}
+    from understudy.cli.writing import answer_file  # noqa: PLC0415
+
+    with answer_file(output, predictor.model.target, top=top) as writer:
+        writer.write(answers)
+    return None
 
 
 def predict_file(
@@ -43,21 +53,23 @@ def predict_file(
     values: Sequence[str],
     top: int | None,
     model_id: str | None,
-    as_json: bool,
-) -> dict[str, Any] | None:
-    """Predict the rows of a file; return the answers unless they went to `output`."""
+    note: Note,
+) -> dict[str, Any]:
+    """Predict the rows of a file; return the answers, or how many there are where `output` took them."""
     if values:
         raise UsageError(f"both --file and the record {' '.join(values)!r} were given", "Give one of them.")
+    if output not in (None, "-") and Path(output or "").resolve() == Path(file).resolve():
+        raise UsageError(f"--output is the file that is read, {file}", "Name another; nothing was changed.")
     from understudy.cli.rows import open_rows  # noqa: PLC0415
     from understudy.cli.writing import answer_file  # noqa: PLC0415
 
     predictor = _predictor(project, model_id)
-    with open_rows(file) as extraction:
-        _note_columns(predictor, extraction)
-        batches = _scored(predictor, extraction)
+    with open_rows(file, project) as extraction:
+        _compare_columns(predictor, extraction, note)
+        batches = _scored(predictor, extraction, note)
         if output is None:
-            answers = [answer.document() for batch, scores in batches for answer in predictor.answers(scores, top)]
-            _note_rejected(extraction)
+            answers = [answer.document() for _, scores in batches for answer in predictor.answers(scores, top)]
+            _note_rejected(extraction, note)
             return {"predictions": answers}
         row_id = predictor.model.schema.row_id if predictor.model.schema.row_id in extraction.columns else None
         rows = 0
@@ -65,14 +77,9 @@ def predict_file(
             for batch, scores in batches:
                 writer.write(predictor.answers(scores, top), batch.column(row_id) if row_id else None)
                 rows += batch.num_rows
-        _note_rejected(extraction)
-    if output == "-":
-        return None
-    if as_json:
-        print(msgspec.json.encode({"rows": rows, "output": output, "model_id": predictor.model_id}).decode())
-    else:
-        print(f"{rows:,} predictions by {predictor.model_id} in {output}", file=sys.stderr)
-    return None
+        _note_rejected(extraction, note)
+    note(f"{rows:,} predictions by {predictor.model_id} in {output}")
+    return {"rows": rows, "output": output, "model_id": predictor.model_id}
 
 
 def _predictor(project: Project, model_id: str | None) -> Predictor:
@@ -105,26 +112,34 @@ def _record(values: Sequence[str]) -> dict[str, Any]:
     return record
 
 
-def _scored(predictor: Predictor, extraction: Extraction) -> Iterator[tuple[pa.RecordBatch, Scores]]:
+def _scored(predictor: Predictor, extraction: Extraction, note: Note) -> Iterator[tuple[pa.RecordBatch, Scores]]:
+    odd = 0
     for batch in extraction:
-        yield batch, predictor.score(batch)
+        observations = predictor.observe(predictor.as_trained(batch))
+        odd += predictor.odd_cells(observations)
+        yield batch, predictor.model.score(observations)
+    if odd:
+        note(f"{odd:,} cells of NUMERIC attributes hold no number; they count as missing")
 
 
-def _note_columns(predictor: Predictor, extraction: Extraction) -> None:
-    known = {column.name for column in predictor.columns}
-    _warn_unknown([name for name in extraction.columns if name not in known])
-    missing = sorted(known - set(extraction.columns) - {predictor.model.target.name})
+def _compare_columns(predictor: Predictor, extraction: Extraction, note: Note) -> None:
+    """Say which columns are too many or missing; raises InvalidInput where the model knows none."""
+    known = predictor.asked
+    if not known.intersection(extraction.columns):
+        raise InvalidInput(
+            f"none of the columns {', '.join(map(repr, extraction.columns[:8]))} is one that the model knows",
+            f"It asks for {', '.join(sorted(known)[:12])}; does the file lack its header line?",
+        )
+    unknown = [name for name in extraction.columns if name not in known and name != predictor.model.target.name]
+    missing = sorted(known - set(extraction.columns))
+    if unknown:
+        note(f"the model does not know {', '.join(unknown)}; ignored")
     if missing:
-        print(f"note: the rows lack {', '.join(missing)}; they count as empty", file=sys.stderr)
+        note(f"the rows lack {', '.join(missing)}; they count as empty")
 
 
-def _warn_unknown(names: Sequence[str]) -> None:
-    if names:
-        print(f"note: the model does not know {', '.join(names)}; ignored", file=sys.stderr)
-
-
-def _note_rejected(extraction: Extraction) -> None:
+def _note_rejected(extraction: Extraction, note: Note) -> None:
     for line in extraction.rejected.samples[:3]:
-        print(f"note: {line.file}, line {line.line}: {line.reason}; no answer for it", file=sys.stderr)
+        note(f"{line.file}, line {line.line}: {line.reason}; no answer for it")
     if extraction.rejected.count:
-        print(f"note: {extraction.rejected.count:,} lines could not be read", file=sys.stderr)
+        note(f"{extraction.rejected.count:,} lines could not be read: the answers are fewer than the lines")

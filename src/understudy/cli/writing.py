@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,10 +14,12 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from understudy.errors import StoreError
+from understudy.errors import StoreError, UsageError
 from understudy.prediction import Prediction
 from understudy.schema import ModelType
 from understudy.target import Target
+
+_JSON_LINES, _PARQUET = {".jsonl", ".ndjson", ".json"}, {".parquet", ".pq"}
 
 
 class Writer(Protocol):
@@ -35,31 +38,39 @@ def answer_file(output: str, target: Target, *, top: int | None, row_id: str | N
 
     Raises
     ------
+    UsageError : the file's ending names no known format.
     StoreError : the file cannot be written; an earlier file of that name is untouched.
     """
-    columns = _Columns(target, top, row_id)
     if output == "-":
         yield _JsonLines(sys.stdout.buffer)
         return
-    path = Path(output)
-    partial = path.with_name(path.name + ".partial")
+    path = Path(output).resolve()  # a link is written through, not replaced
+    ending = path.suffix.lower()
+    if ending not in {*_JSON_LINES, *_PARQUET, ".csv"} and (path.is_file() or not path.exists()):
+        raise UsageError(
+            f"--output {output} has an unknown ending", "Use .csv, .parquet or .jsonl; - is standard output."
+        )
+    special = path.exists() and not path.is_file()
+    partial = path if special else path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with _open(path.suffix.lower(), partial, columns) as writer:
+        with _open(ending, partial, _Columns(target, top, row_id)) as writer:
             yield writer
-        partial.replace(path)
+        if not special:
+            partial.replace(path)
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{path} cannot be written: {error}", "Check folder, permissions and free space.") from None
     finally:
-        partial.unlink(missing_ok=True)
+        if not special:
+            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def _open(ending: str, path: Path, columns: _Columns) -> Iterator[Writer]:
-    if ending in {".jsonl", ".ndjson", ".json"}:
+    if ending in _JSON_LINES:
         with path.open("wb") as file:
             yield _JsonLines(file)
         return
-    opener = pq.ParquetWriter if ending in {".parquet", ".pq"} else pc.CSVWriter
+    opener = pq.ParquetWriter if ending in _PARQUET else pc.CSVWriter
     with opener(str(path), columns.schema) as file:
         yield _Table(file, columns)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -14,31 +15,47 @@ from understudy.errors import ExtractError
 from understudy.extract.delimited import read_csv
 from understudy.extract.extraction import Extraction, Rejections
 
+_ASSIGNMENT = re.compile(r"""[A-Za-z_]\w*=("[^"]*"|'[^']*'|\S)*\s+""")
+
 
 def read_command(command: str, root: Path, *, encoding: str = "utf-8", max_rejected: float = 0.1) -> Extraction:
     """Run a shell command in `root` and read its standard output as CSV; raises ExtractError where it fails."""
-    output = _Output(command, root)
+    shown = f"`{_program(command)}`"
+    output = _Output(command, shown, root)
     rejected = Rejections()
     try:
-        columns, batches = read_csv(output, f"the output of `{command}`", rejected, encoding=encoding)
+        columns, batches = read_csv(output, f"the output of {shown}", rejected, encoding=encoding)
     except ExtractError:
         output.close()
         raise
     return Extraction(
         schema=pa.schema([(column, pa.string()) for column in columns]),
         batches=batches,
-        sources=[f"`{command}`"],
+        sources=[shown],
         rejected=rejected,
         max_rejected=max_rejected,
         release=output.close,
     )
 
 
+def _program(command: str) -> str:
+    """Return only the program's name: what stands before and after it may hold a secret.
+
+    >>> _program("DBPW='very secret' ./dump.sh --key=1")
+    './dump.sh'
+    """
+    rest = command.strip()
+    while assignment := _ASSIGNMENT.match(rest):
+        rest = rest[assignment.end() :]
+    found = re.match(r"[\w./+~-]+(?=$|[\s;|&<>])", rest)
+    return found[0] if found else "extract.command"
+
+
 class _Output:
     """A running command's standard output."""
 
-    def __init__(self, command: str, root: Path) -> None:
-        self._command = command
+    def __init__(self, command: str, shown: str, root: Path) -> None:
+        self._shown = shown
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         # A shell, since the command stands in the project's own file; a group of its own, to be ended whole.
         self._process = subprocess.Popen(  # noqa: S602
@@ -59,7 +76,7 @@ class _Output:
             lines = self._said.read().decode(errors="replace").strip().splitlines()
             said = f": {lines[-1][:300]}" if lines else ""
             raise ExtractError(
-                f"the command `{self._command}` ended with {self._process.returncode}{said}",
+                f"the command {self._shown} ended with {self._process.returncode}{said}",
                 "Run it by hand in the project's folder; nothing was changed.",
             )
         return data

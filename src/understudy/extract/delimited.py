@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from understudy.errors import ExtractError
-from understudy.extract.extraction import Rejections, check_columns
+from understudy.extract.extraction import ENCODING_HINT, NOT_UTF8, Rejections, check_columns
 from understudy.values import canonical_batch
 
 BLOCK = 4_000_000
@@ -30,6 +30,9 @@ BLOCK = 4_000_000
 
 MAX_RECORD = 16_000_000
 """Bytes after which a quote is given up as never closed."""
+
+BINARY_BYTES = 1_024
+"""First bytes of a file that tell whether it is text: text holds no NUL."""
 
 _GOOD, _FIELDS, _OPEN, _BARE, _ENCODING = range(5)
 
@@ -137,6 +140,10 @@ def _header(blocks: _Blocks) -> list[str]:
         raise ExtractError(f"{blocks.name} is empty", "Its first line should name the columns.")
     block, records = found
     data = block[records.starts[0] : records.ends[0]]
+    if b"\0" in block[:BINARY_BYTES] and not block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ExtractError(
+            f"{blocks.name} is not text: it holds NUL bytes", "Give CSV, JSON lines, or Parquet with that ending."
+        )
     if records.faults[0] == _BARE:
         raise ExtractError(
             f"the lines of {blocks.name} end in bare carriage returns",
@@ -146,8 +153,7 @@ def _header(blocks: _Blocks) -> list[str]:
         cells = next(csv.reader(io.StringIO(data.decode(), newline="")))
     except (UnicodeDecodeError, csv.Error, StopIteration):
         raise ExtractError(
-            f"the header line of {blocks.name} is not UTF-8 text: {data[:40]!r}",
-            "Set extract.encoding to its encoding.",
+            f"the header line of {blocks.name} is not UTF-8 text: {data[:40]!r}", ENCODING_HINT
         ) from None
     if len(cells) == 1 and any(mark in cells[0] for mark in ";\t|"):
         raise ExtractError(f"the header line of {blocks.name} has no comma: {cells[0][:80]!r}", "Separate by commas.")
@@ -185,7 +191,7 @@ def _mark_undecodable(block: bytes, records: _Records) -> None:
 def _reason(fault: int, fields: int, expected: int) -> str:
     if fault == _FIELDS:
         return f"{fields:,} fields where {expected:,} are expected"
-    return {_OPEN: "a quote is never closed", _BARE: "a bare carriage return", _ENCODING: "not UTF-8"}[fault]
+    return {_OPEN: "a quote is never closed", _BARE: "a bare carriage return", _ENCODING: NOT_UTF8}[fault]
 
 
 def _only_good(block: bytes, records: _Records) -> bytes:

@@ -18,6 +18,11 @@ MAX_SAMPLES = 20
 SAMPLE_CHARACTERS = 200
 """Characters of a rejected line that are kept."""
 
+NOT_UTF8 = "not UTF-8"
+"""Why a line is rejected whose bytes are no text in UTF-8."""
+
+ENCODING_HINT = "Save it as UTF-8; a project may name another encoding (extract.encoding, or `init --encoding`)."
+
 BATCH_BYTES = 16_000_000
 """Bytes that a batch should hold at most, so that rows with long texts do not fill the memory."""
 
@@ -91,10 +96,11 @@ class Extraction:
         read, where = self.rows + self.rejected.count, self.sources[0]
         if self.rejected.count > self.max_rejected * read:
             first = self.rejected.samples[0]
+            cure = ENCODING_HINT if first.reason == NOT_UTF8 else "Correct the source."
             raise ExtractError(
                 f"{self.rejected.count:,} of {read:,} lines could not be read, the first in line {first.line:,} of "
                 f"{first.file}: {first.reason}",
-                f"At most {self.max_rejected:.1%} may fail: correct the source, or raise extract.max_rejected.",
+                f"{cure} At most {self.max_rejected:.1%} may fail; a project may allow more with extract.max_rejected.",
             )
         if self.rows == 0:
             raise ExtractError(f"{where} gave no rows", "Check the query or the files; nothing was changed.")

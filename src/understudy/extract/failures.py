@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,12 @@ from sqlalchemy.engine import URL
 from understudy.errors import ExtractError
 
 MAX_CHARACTERS = 300
+
+_PREFIX = re.compile(r"^([A-Z]+(_[A-Z]+)*: +|\[libpq\] |Failed to [a-z ]+: )+")
+"""What drivers put before the database's own words, which are enough."""
+
+_EXCERPT = re.compile(r"\nLINE \d+: .*\n *\^")
+"""The query's line and the mark under it, which make no sense within one line."""
 
 
 @contextmanager
@@ -35,7 +42,8 @@ def querying(url: URL, shown: str, *kinds: type[Exception]) -> Iterator[None]:
 
 
 def _said(error: Exception, url: URL) -> str:
-    """Return the error's text in one line."""
+    """Return the database's own words in one line."""
     text = str(error.args[1] if len(error.args) > 1 and isinstance(error.args[0], int) else error)
-    text = " ".join(text.partition("\n\nQuery was:")[0].split())[:MAX_CHARACTERS] or type(error).__name__
+    text = _EXCERPT.sub("", text.partition("\n\nQuery was:")[0])
+    text = _PREFIX.sub("", " ".join(text.split()))[:MAX_CHARACTERS] or type(error).__name__
     return text.replace(str(url.password), "***") if url.password else text

@@ -94,7 +94,7 @@ def read_files(
 def _find(pattern: str, root: Path) -> list[_File]:
     files = _find_in_s3(pattern) if pattern.startswith("s3://") else _find_here(pattern, root)
     if not files:
-        raise ExtractError(f"no file matches {pattern!r} (in {root})", "Correct extract.files.")
+        raise ExtractError(f"no file matches {pattern!r} (in {root})", "Check the path.")
     return files
 
 

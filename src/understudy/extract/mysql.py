@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pymysql
@@ -30,6 +31,11 @@ _INTEGERS = {
 }
 _FLOATS = {FIELD_TYPE.FLOAT, FIELD_TYPE.DOUBLE}
 
+_PATHS = ("ssl_ca", "ssl_cert", "ssl_key")
+_SWITCHES = ("ssl_verify_cert", "ssl_verify_identity", "ssl_disabled")
+_ON = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
+"""What a switch in an address may say."""
+
 _SNAPSHOT = (
     "set time_zone = '+00:00'",
     "set session transaction isolation level repeatable read",
@@ -37,9 +43,14 @@ _SNAPSHOT = (
 )
 
 
-def read_mysql(url: URL, query: str, shown: str, _root: Path) -> Extraction:
-    """Run a query in one read-only transaction with a consistent snapshot, rows streamed."""
-    with connecting(url, shown, pymysql.Error, OSError, RuntimeError):
+def read_mysql(url: URL, query: str, shown: str, root: Path) -> Extraction:
+    """Run a query in one read-only transaction with a consistent snapshot, rows streamed.
+
+    The address may say `ssl_ca`, `ssl_cert`, `ssl_key` (paths from the project), `ssl_verify_cert`,
+    `ssl_verify_identity`, `ssl_disabled` (true or false) and `connect_timeout` (seconds).
+    """
+    options = _options(url, root)
+    with connecting(url, shown, pymysql.Error, OSError, RuntimeError, ValueError):
         connection = pymysql.connect(
             host=url.host or "localhost",
             port=url.port or 3306,
@@ -47,9 +58,9 @@ def read_mysql(url: URL, query: str, shown: str, _root: Path) -> Extraction:
             password=url.password or "",
             database=url.database,
             charset="utf8mb4",
-            connect_timeout=CONNECT_SECONDS,
             cursorclass=SSCursor,
             conv=encoders,  # no decoders: the server's own text is canonical already, and Arrow reads numbers faster
+            **options,
         )
     cursor = connection.cursor()
 
@@ -71,6 +82,26 @@ def read_mysql(url: URL, query: str, shown: str, _root: Path) -> Extraction:
     return Extraction(
         schema=schema, batches=_batches(cursor, schema, bits, url, shown), sources=[shown], release=release
     )
+
+
+def _options(url: URL, root: Path) -> dict[str, Any]:
+    """Read the parameters behind the question mark of an address; raises ExtractError where one says nothing here."""
+    options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+    for key, given in url.query.items():
+        value = given if isinstance(given, str) else given[-1]
+        if key in _PATHS:
+            options[key] = str(root / value)
+        elif key in _SWITCHES and value.lower() in _ON:
+            options[key] = _ON[value.lower()]
+        elif key == "connect_timeout" and value.isdecimal() and int(value) > 0:
+            options[key] = int(value)
+        elif key in {*_SWITCHES, "connect_timeout"}:
+            expected = "a whole number of seconds" if key == "connect_timeout" else "true or false"
+            raise ExtractError(f"extract.url has {key}={value!r}; expected {expected}", "Correct it in the address.")
+        elif key != "charset":  # rows are always read as utf8mb4, whatever the address asks for
+            known = ", ".join((*_PATHS, *_SWITCHES, "connect_timeout"))
+            raise ExtractError(f"extract.url has the unknown parameter {key!r}", f"Known are {known}.")
+    return options
 
 
 def _leave(connection: pymysql.Connection, cursor: SSCursor) -> None:

@@ -146,7 +146,7 @@ class Vocabulary:
         of all tokens' occurrences: rare words gain what frequent ones lose, and texts as a whole pull as before.
         """
         token = (self._scales[: self.size] > _SMALL) & (self._scales[: self.size] < 1) & (2 * self.counts < rows)
-        rarity = 1 + np.log((1 + rows) / (1 + self.counts))
+        rarity = np.log((1 + rows) / (1 + self.counts))
         occurrences = self.counts * token
         usual = np.sqrt((occurrences * rarity**2).sum() / max(occurrences.sum(), 1))
         return np.where(token, rarity / (usual or 1), 1).astype(np.float32)

@@ -7,7 +7,7 @@ verdict's one transaction lets another model serve.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from understudy.config import Project
@@ -30,52 +30,56 @@ __all__ = ["Progress", "Quiet", "extract", "learn", "load", "rebuild", "transfor
 def learn(project: Project, progress: Progress | None = None, *, dry_run: bool = False) -> dict[str, Any]:
     """Do all of it; return the document of `learn --json` (design, section 5)."""
     watch = progress or Quiet()
-    with _working(project, watch) as house, _run(house) as run_id:
-        workspace = Workspace(project)
-        extracted = extracting.extract(project, workspace, watch)
-        _refuse_vanished_columns(house, extracted)
-        source = transforming.transform_source(project)
-        observed = transforming.observe(project, workspace, extracted, source, watch)
-        return _loaded(house, workspace, extracted, observed, source, watch, run_id, dry_run)
+    with _working(project, watch) as house:
+        with _run(house) as run_id:
+            workspace = Workspace(house.project)
+            extracted = extracting.extract(house.project, workspace, watch, check=_no_column_vanished(house))
+            source = transforming.transform_source(house.project)
+            observed = transforming.observe(house.project, workspace, extracted, source, watch)
+            document = _loaded(house, workspace, extracted, observed, source, watch, run_id, dry_run)
+        _tidied(house, watch)
+        return document
 
 
 def extract(project: Project, progress: Progress | None = None) -> Extracted:
     """Do the first stage alone: rows into `.understudy/work/`."""
     watch = progress or Quiet()
     with _working(project, watch) as house:
-        extracted = extracting.extract(project, Workspace(project), watch)
-        _refuse_vanished_columns(house, extracted)
-        return extracted
+        return extracting.extract(house.project, Workspace(house.project), watch, check=_no_column_vanished(house))
 
 
 def transform(project: Project, progress: Progress | None = None) -> Observed:
     """Do the second stage alone, on the rows of `extract`."""
     watch = progress or Quiet()
-    with _working(project, watch):
-        workspace = Workspace(project)
-        asked = extracting.asked_of_extract(project)
+    with _working(project, watch) as house:
+        workspace = Workspace(house.project)
+        asked = extracting.asked_of_extract(house.project)
         extracted = workspace.report(Extracted, asked=asked, command="extract")
-        return transforming.observe(project, workspace, extracted, transforming.transform_source(project), watch)
+        source = transforming.transform_source(house.project)
+        return transforming.observe(house.project, workspace, extracted, source, watch)
 
 
 def load(project: Project, progress: Progress | None = None, *, dry_run: bool = False) -> dict[str, Any]:
     """Do the third stage alone, on the observations of `transform`; return the same document as `learn`."""
     watch = progress or Quiet()
-    with _working(project, watch) as house, _run(house) as run_id:
-        workspace = Workspace(project)
-        asked = extracting.asked_of_extract(project)
-        extracted = workspace.report(Extracted, asked=asked, command="extract")
-        source = transforming.transform_source(project)
-        asked = transforming.asked_of_transform(project, extracted, source)
-        observed = workspace.report(Observed, asked=asked, command="transform")
-        return _loaded(house, workspace, extracted, observed, source, watch, run_id, dry_run)
+    with _working(project, watch) as house:
+        with _run(house) as run_id:
+            workspace = Workspace(house.project)
+            asked = extracting.asked_of_extract(house.project)
+            extracted = workspace.report(Extracted, asked=asked, command="extract")
+            source = transforming.transform_source(house.project)
+            asked = transforming.asked_of_transform(house.project, extracted, source)
+            observed = workspace.report(Observed, asked=asked, command="transform")
+            document = _loaded(house, workspace, extracted, observed, source, watch, run_id, dry_run)
+        _tidied(house, watch)
+        return document
 
 
 def rebuild(project: Project, model_id: str, progress: Progress | None = None) -> dict[str, Any]:
     """Make a model again from its stored observations; tell whether the fingerprint is the same. Nothing is changed."""
     watch = progress or Quiet()
     with _working(project, watch) as house:
-        return rebuild_model(house, model_id, Workspace(project), watch)
+        return rebuild_model(house, model_id, Workspace(house.project), watch)
 
 
 def _loaded(
@@ -89,15 +93,21 @@ def _loaded(
     dry_run: bool,
 ) -> dict[str, Any]:
     run = Run(house.project, house, workspace, extracted, observed, source, progress, run_id)
-    document = load_observations(run, dry_run=dry_run)
-    forget(house)
-    return document
+    return load_observations(run, dry_run=dry_run)
+
+
+def _tidied(house: House, progress: Progress) -> None:
+    """Forget what is no longer kept; a failure here is worth a note, and no more: the run is done."""
+    try:
+        forget(house)
+    except UnderstudyError as error:
+        progress.note(f"old models and observations could not be cleared away: {error.message}")
 
 
 @contextlib.contextmanager
 def _working(project: Project, progress: Progress) -> Iterator[House]:
     """Open the store for writing, one process at a time; a second waits and says for whom."""
-    house = House(project, create=True)
+    house = House(extracting.with_parts(project), create=True)
     with exclusive(house.lock, on_wait=_tell(progress)):
         house.objects.sweep()
         yield house
@@ -115,9 +125,11 @@ def _run(house: House) -> Iterator[str]:
     house.catalog.create("run", run_id, {}, status="INPROGRESS", project=house.project.name)
     try:
         yield run_id
-    except UnderstudyError as error:
+    except BaseException as error:
+        message = error.message if isinstance(error, UnderstudyError) else f"stopped by {type(error).__name__}"
+        hint = error.hint if isinstance(error, UnderstudyError) else ""
         with contextlib.suppress(UnderstudyError):  # a full disk must not hide what failed
-            house.catalog.update(run_id, status="FAILED", document={"message": error.message, "hint": error.hint})
+            house.catalog.update(run_id, status="FAILED", document={"message": message, "hint": hint})
         raise
 
 
@@ -131,19 +143,23 @@ def _close_interrupted(house: House) -> None:
             house.catalog.update(entity.id, status="COMPLETED" if done else "FAILED", document=document)
 
 
-def _refuse_vanished_columns(house: House, extracted: Extracted) -> None:
+def _no_column_vanished(house: House) -> Callable[[Sequence[str]], None]:
     """Take it for an accident, not a wish, when the same extract no longer gives what the champion learned from."""
-    state = house.endpoint.champion()
-    if state is None or state.champion is None:
-        return
-    before = house.catalog.get(state.champion).document
-    if before.get("asked_of_extract") != extracted.asked:
-        return
-    now = {column.name for column in extracted.columns}
-    vanished = [column["name"] for column in before["columns"] if column["name"] not in now]
-    if vanished:
-        raise ExtractError(
-            f"the extract no longer gives {', '.join(map(repr, vanished))}, which the champion learned from; "
-            f"it gave {', '.join(map(repr, sorted(now)))}",
-            "Bring the column back; or, if that is meant, change [extract] so that it no longer asks for it.",
-        )
+    asked = extracting.asked_of_extract(house.project)
+
+    def check(columns: Sequence[str]) -> None:
+        state = house.endpoint.champion()
+        if state is None or state.champion is None:
+            return
+        before = house.catalog.get(state.champion).document
+        if before.get("asked_of_extract") != asked:
+            return
+        vanished = [column["name"] for column in before["columns"] if column["name"] not in columns]
+        if vanished:
+            raise ExtractError(
+                f"the extract no longer gives {', '.join(map(repr, vanished))}, which the champion learned from; "
+                f"it gave {', '.join(map(repr, sorted(columns)))}",
+                "Bring the column back; or, if that is meant, change [extract] so that it no longer asks for it.",
+            )
+
+    return check

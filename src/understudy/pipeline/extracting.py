@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,15 +24,32 @@ from understudy.values import row_keys
 
 def asked_of_extract(project: Project) -> str:
     """Digest the settings that extracted rows and their keys hang on."""
-    return digest_of(project.extract, project.data.target, project.data.row_id, _headerless_names(project))
+    return digest_of(project.extract, project.data.target, project.data.row_id, headerless_names(project))
 
 
-def extract(project: Project, workspace: Workspace, progress: Progress) -> Extracted:
-    """Stream the project's rows into the workspace; raises ExtractError, leaving nothing that counts."""
+def with_parts(project: Project) -> Project:
+    """Return the project with target and row id filled in from its schema file, where only that names them."""
+    if project.data.schema is None:
+        return project
+    schema = read_schema(project)
+    data = msgspec.structs.replace(
+        project.data, target=project.data.target or schema.target, row_id=project.data.row_id or schema.row_id
+    )
+    return msgspec.structs.replace(project, data=data)
+
+
+def extract(
+    project: Project, workspace: Workspace, progress: Progress, check: Callable[[Sequence[str]], None] = lambda _: None
+) -> Extracted:
+    """Stream the project's rows into the workspace; raises ExtractError, leaving nothing that counts.
+
+    `check` looks at the columns' names before a row is read, and raises where they will not do.
+    """
     began = time.perf_counter()
     progress.stage("extract")
     workspace.begin(Extracted)
-    with open_project(project, names=_headerless_names(project)) as extraction:
+    with open_project(project, names=headerless_names(project)) as extraction:
+        check(extraction.columns)
         columns = tuple(Column(field.name, str(field.type)) for field in extraction.schema)
         keyed = _key_columns(project, extraction.columns)
         sample, digest = EvenSample(), RowDigest()
@@ -56,10 +74,15 @@ def _key_columns(project: Project, columns: list[str]) -> list[str]:
     """Choose what a row's key is made of: its id, or else everything but the target."""
     if project.data.row_id in columns:
         return [project.data.row_id]
+    if project.data.row_id is not None and project.transform.function is None:
+        raise ConfigError(
+            f"data.row_id is {project.data.row_id!r}, which is none of the columns {', '.join(map(repr, columns))}",
+            "Correct the name, or leave it out.",
+        )
     return [name for name in columns if name != project.data.target]
 
 
-def _headerless_names(project: Project) -> tuple[str, ...] | None:
+def headerless_names(project: Project) -> tuple[str, ...] | None:
     """Return the column names of files without a header line, as the schema file says."""
     if project.data.schema is None:
         return None

@@ -23,6 +23,7 @@ from understudy.promotion import (
     Rule,
     RuleName,
     RunFacts,
+    Status,
     Verdict,
     anchor_of,
     judge,
@@ -30,6 +31,7 @@ from understudy.promotion import (
 from understudy.promotion.gate import CONFIRMING_ROWS
 from understudy.schema import ModelType
 from understudy.store.catalog import Promotion
+from understudy.target import Target
 
 CHAMPION, ANCHOR = "champion", "anchor"
 
@@ -69,6 +71,16 @@ def rivals_of(house: House) -> dict[str, Predictor]:
     return rivals
 
 
+def remembered_by_the_gate(history: list[Promotion]) -> set[str]:
+    """Name the models whose rows the next verdict will ask for: the last believed one, and all open holds."""
+    asked = set()
+    for entry in reversed(history):
+        asked.add(entry.model_id)
+        if _believed(entry):
+            break
+    return asked
+
+
 def judge_challenger(
     house: House, rows: HeldOut, memory: RowMemory, facts: RunFacts, first: First
 ) -> tuple[Verdict, tuple[str, ...]]:
@@ -78,7 +90,12 @@ def judge_challenger(
     if state is None or state.champion is None:
         return judge(None, None, rule, Evidence(first=first, pinned=house.endpoint.pinned)), ()
     sorted_rows = _Sorted(house, rows, memory, house.catalog.promotions(house.project.name))
-    usable = ~sorted_rows.learned_by(state.champion)
+    compared = rule.rule in (RuleName.NOT_WORSE, RuleName.BETTER) and not state.pinned
+    if compared and CHAMPION not in rows.rivals:
+        return _other_question(rule, rows, house.predictor(state.champion).model.target), ()
+    usable = ~sorted_rows.learned_by(state.champion) & ~sorted_rows.learned_now()
+    if compared and len(usable) and not usable.any():
+        return _unknown_rows(rule, memory, sorted_rows.keyed_by(state.champion)), ()
     known = sorted_rows.known_to(state.champion)
     before = house.catalog.get(state.champion).document
     anchor = rows.rivals[ANCHOR].model_id if ANCHOR in rows.rivals else None
@@ -119,6 +136,18 @@ class _Sorted:
         keys = self.rows.row_keys
         return ~held_out(before.split, keys, 0, len(keys)) & ~self._held_out_by(model_id)
 
+    def learned_now(self) -> Mask:
+        """Tell which rows the challenger learned from under another copy of their key."""
+        return (
+            np.zeros(len(self.rows.row_keys), np.bool_)
+            if self.memory.trained is None
+            else self._is_in(self.memory.trained)
+        )
+
+    def keyed_by(self, model_id: str) -> tuple[str, ...]:
+        """Return the columns that the rows' keys were made of when a model was."""
+        return self._memory_of(model_id).keyed_by
+
     def newer_than_held(self, fresh: Mask) -> Paired | None:
         """Return the answers on rows newer than the last hold, or than an earlier open one where those are too few."""
         for entry in reversed(self.history):
@@ -141,6 +170,38 @@ class _Sorted:
         if not len(stored):
             return np.zeros(len(keys), np.bool_)
         return np.asarray(stored[np.searchsorted(stored, keys) % len(stored)] == keys)
+
+
+def _other_question(rule: Rule, rows: HeldOut, before: Target) -> Verdict:
+    """Hold a challenger that answers another question than the champion: no row can compare them."""
+    was, now = (
+        f"{t.type.value} ({', '.join(t.classes[:4])})" if t.classes else t.type.value for t in (before, rows.target)
+    )
+    return Verdict(
+        status=Status.HELD,
+        reasons=(f"the challenger answers another question than the champion: {now} instead of {was}",),
+        rule=rule,
+        guardrails=("target_changed",),
+        what_would_settle="[train] type, if this was not meant; else `understudy promote` lets the challenger serve",
+        believed=False,
+    )
+
+
+def _unknown_rows(rule: Rule, memory: RowMemory, before: tuple[str, ...]) -> Verdict:
+    """Hold where no held-out row is known to be new to the champion."""
+    reason = "the champion has learned from all held-out rows, or may have"
+    if memory.keyed_by != before:
+        reason = (
+            f"rows are told apart by {', '.join(memory.keyed_by[:6])} now, by {', '.join(before[:6])} before: {reason}"
+        )
+    return Verdict(
+        status=Status.HELD,
+        reasons=(reason,),
+        rule=rule,
+        guardrails=("rows_unknown",),
+        what_would_settle="`understudy promote` lets the challenger serve; a row_id keeps rows apart for good",
+        believed=False,
+    )
 
 
 def _best_of_the_year(history: list[Promotion]) -> str | None:

@@ -15,7 +15,7 @@ from understudy.inference import infer, model_type_of, positive_label
 from understudy.pipeline.extracting import read_schema
 from understudy.schema import Attribute, AttributeType, ModelType, Schema
 from understudy.target import Target, sorted_labels
-from understudy.values import read_texts
+from understudy.values import FALSE_WORDS, TRUE_WORDS, read_texts
 
 _MODEL_OF = {
     AttributeType.BINARY: ModelType.BINARY,
@@ -72,6 +72,11 @@ def _check_names(project: Project, names: list[str]) -> None:
         if name not in names:
             raise ConfigError(
                 f"data.types names {name!r}, which is none of the attributes: {_listed(names)}", _nearest(name, names)
+            )
+    for name in project.data.exclude:
+        if name not in names and difflib.get_close_matches(name, names, n=1, cutoff=0.8):
+            raise ConfigError(
+                f"data.exclude names {name!r}, which is none of the attributes: {_listed(names)}", _nearest(name, names)
             )
 
 
@@ -135,8 +140,8 @@ def _binary_labels(project: Project, name: str, cells: pa.ChunkedArray) -> tuple
     """Return the negative and the positive label as they stand in the data."""
     labels = [label for label in pc.unique(read_texts(cells.combine_chunks())).to_pylist() if label]
     declared = None if project.data.positive is None else read_texts(pa.array([project.data.positive]))[0].as_py()
-    if len(labels) > 2 and {label.lower() for label in labels} <= {*"10ynft", "yes", "no", "true", "false"}:
-        labels = ["0", "1"]
+    if len(labels) > 2:
+        labels = _spellings(cells) or labels
     if len(labels) != 2:
         raise TrainingError(
             f"the target {name!r} is BINARY, but its rows hold {len(labels)} labels: "
@@ -147,6 +152,15 @@ def _binary_labels(project: Project, name: str, cells: pa.ChunkedArray) -> tuple
         raise ConfigError(f"data.positive is {declared!r}, but the labels are {_listed(labels)}", "Name one of them.")
     positive = positive_label(labels, declared)
     return next(label for label in labels if label != positive), positive
+
+
+def _spellings(cells: pa.ChunkedArray) -> list[str]:
+    """Return the commonest spellings of false and true where all labels are Amazon ML's truth values; else nothing."""
+    found = pc.value_counts(read_texts(cells.combine_chunks())).to_pylist()
+    common = [entry["values"] for entry in sorted(found, key=lambda entry: -entry["counts"]) if entry["values"]]
+    falses = [label for label in common if label.lower() in FALSE_WORDS]
+    trues = [label for label in common if label.lower() in TRUE_WORDS]
+    return [falses[0], trues[0]] if falses and trues and len(falses) + len(trues) == len(common) else []
 
 
 def _listed(names: Iterable[str]) -> str:

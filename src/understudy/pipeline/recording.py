@@ -158,7 +158,7 @@ def run_document(
             "baseline": evaluation.baseline,
             "alerts": evaluation.alerts,
             "remarks": [*extracted.warnings, *observed.remarks, *remarks],
-            "rejected_samples": extracted.unreadable_samples,
+            "rejected_samples": [*extracted.unreadable_samples, *observed.unusable],
             "verdict": {"status": None, "reasons": [], "champion_before": champion_before, "champion": champion_before},
             "endpoint": {"name": run.project.name, "url": url},
             "seconds": {**seconds, "total": sum(seconds.values())},

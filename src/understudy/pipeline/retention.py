@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from understudy.house import House, model_object
+from understudy.pipeline.judging import remembered_by_the_gate
+from understudy.store.catalog import Entity
 from understudy.store.retention import Inventory, KeptModel, removable
 
 
 def forget(house: House) -> None:
-    """Delete what `[store] keep` no longer asks for; champions and what `rollback` returns to always stay."""
+    """Delete what `[store] keep` no longer asks for; champions and what `rollback` returns to always stay.
+
+    Objects go by what the catalog still names, not by what was just marked, so a kill between the two leaves nothing
+    behind for good; models of other projects in the same store are as safe as this project's own.
+    """
     project, keep = house.project.name, house.project.store.keep
     models = [entity for entity in house.catalog.find("model", project=project) if entity.status == "COMPLETED"]
-    champions = [entry.champion for entry in house.catalog.promotions(project) if entry.champion]
-    state = house.endpoint.champion()
-    held = Inventory(
-        runs=[entity.id for entity in house.catalog.find("run", project=project)],
-        models=[KeptModel(entity.id, entity.document.get("run_id")) for entity in models],
-        champions=list(dict.fromkeys(reversed(champions))),
-        protected={*house.endpoint.former_champions(), *([state.champion] if state and state.champion else [])},
-    )
-    gone = removable(held, keep_runs=keep.runs, keep_models=keep.models)
-    for entity in models:
-        if entity.id in gone.models:
-            house.catalog.update(entity.id, status="DELETED")
-    living = {e.document["fingerprint"] for e in models if e.id not in gone.models}
-    for fingerprint in sorted({e.document["fingerprint"] for e in models} - living):
-        house.objects.delete(model_object(fingerprint))
+    gone = removable(_held(house, models), keep_runs=keep.runs, keep_models=keep.models)
+    for model_id in gone.models:
+        house.catalog.retire(model_id)
+    living = {model_object(e.document["fingerprint"]) for e in house.catalog.find("model") if e.status == "COMPLETED"}
+    folders = {name.rpartition("/")[0] for name in house.objects.iter_names("models/")}
+    for folder in sorted(folders - living):
+        house.objects.delete(folder)
     for run_id in gone.runs:
         for name in (f"uploads/{run_id}.parquet", *list(house.objects.iter_names(f"keys/{run_id}-"))):
             house.objects.delete(name)
+
+
+def _held(house: House, models: list[Entity]) -> Inventory:
+    """Take stock of one project."""
+    history = house.catalog.promotions(house.project.name)
+    champions = [entry.champion for entry in history if entry.champion]
+    state = house.endpoint.champion()
+    serving = [state.champion] if state and state.champion else []
+    return Inventory(
+        runs=[entity.id for entity in house.catalog.find("run", project=house.project.name)],
+        models=[KeptModel(entity.id, entity.document.get("run_id")) for entity in models],
+        champions=list(dict.fromkeys(reversed(champions))),
+        protected={*serving, *house.endpoint.former_champions(), *remembered_by_the_gate(history)},
+    )

@@ -54,7 +54,7 @@ def held_out_rows(workspace: Workspace) -> Iterator[tuple[pa.RecordBatch, UInt64
 class _Told(NamedTuple):
     """What the gate asks of one model's answers to a batch (`promotion.Answers`), in half the memory."""
 
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.float32] | Floats
     probability: npt.NDArray[np.float32] | None = None
 
 
@@ -82,7 +82,7 @@ class HeldOut:
 
     def add(self, extracted: pa.RecordBatch, keys: UInt64s) -> None:
         """Score more rows."""
-        observations = self.challenger.observe(extracted)
+        observations = self.challenger.observe(self.challenger.as_trained(extracted))
         cells = observations.column(self.target.name)
         scores = self.challenger.model.score(observations)
         labels = self._codes(cells)
@@ -92,13 +92,13 @@ class HeldOut:
             told = self._told(labels, rival.score(extracted), rival.model.target)
             self._answers.setdefault(part, []).append(told)
         self._keys.append(keys)
-        self._labels.append(labels.astype(np.float32))
+        self._labels.append(labels)
 
     def paired(self, part: str, chosen: npt.NDArray[np.bool_]) -> Paired | None:
         """Return a rival's and the challenger's answers to the chosen rows; None without the rival or without rows."""
         if part not in self.rivals or not chosen.any():
             return None
-        labels = np.concatenate(self._labels)[chosen].astype(np.float64)
+        labels = np.concatenate(self._labels)[chosen]
         return Paired(self.target.type, labels, self._all(part, chosen), self._all(CHALLENGER, chosen))
 
     @property
@@ -118,9 +118,11 @@ class HeldOut:
         return np.asarray(pc.fill_null(places, len(self._classes))).astype(np.float64)
 
     def _told(self, labels: Floats, scores: Scores, target: Target) -> _Told:
-        """Keep of a model's scores what the gate asks for; float32 is enough to tell models apart."""
-        if target.type is not ModelType.MULTICLASS:
-            swapped = target.type is ModelType.BINARY and target.classes != self.target.classes
+        """Keep of a model's scores what the gate asks for; float32 is enough to tell probabilities apart."""
+        if target.type is ModelType.REGRESSION:
+            return _Told(scores)
+        if target.type is ModelType.BINARY:
+            swapped = target.classes != self.target.classes
             return _Told((1 - scores if swapped else scores).astype(np.float32))
         places = np.array([self._classes.index(label) for label in target.classes])
         granted = np.zeros((len(labels), len(self._classes) + 1), np.float32)

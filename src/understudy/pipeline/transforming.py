@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 from understudy.config import Project
 from understudy.datasource import Part, Parts, held_out
 from understudy.errors import InvalidInput, TransformError
+from understudy.extract import Rejected
+from understudy.extract.extraction import MAX_SAMPLES
 from understudy.pipeline.meaning import Meaning, settle
 from understudy.pipeline.observations import PART
 from understudy.pipeline.progress import Progress
@@ -60,6 +63,8 @@ def observe(
     workspace.begin(Observed)
     sample = pq.read_table(workspace.sample)
     observed_sample = _observed_sample(project, source, sample)
+    if PART in observed_sample.column_names:
+        raise InvalidInput(f"a column is called {PART!r}, which Understudy keeps for itself", "Give it another name.")
     meaning = settle(project, observed_sample)
     parting = _Parting(project, workspace, extracted, meaning.target)
     run = load(source) if source else None
@@ -84,7 +89,8 @@ def _observed_sample(project: Project, source: TransformSource | None, sample: p
         return sample
     run = load(source)
     batches = sample.combine_chunks().to_batches()
-    prove_row_wise(run, batches[0].slice(0, PROOF_ROWS), project.data.target)
+    spread = range(0, sample.num_rows, -(-sample.num_rows // PROOF_ROWS))
+    prove_row_wise(run, sample.take(list(spread)).combine_chunks().to_batches()[0], project.data.target)
     return pa.Table.from_batches([run(batch) for batch in batches])
 
 
@@ -131,6 +137,8 @@ class _Parting:
     target: Target
     done: int = 0
     labels: Counter[str] = field(default_factory=Counter)
+    unusable: list[Rejected] = field(default_factory=list)
+    """The first rows without a usable target, to be shown."""
     counts: list[int] = field(default_factory=lambda: [0] * len(Part))
 
     def next(self, cells: pa.Array) -> Parts:
@@ -138,10 +146,18 @@ class _Parting:
         keys = self.workspace.read_keys(self.done, len(cells))
         out = held_out(self.project.data.split, keys, self.done, self.extracted.rows)
         parts = np.where(out, np.uint8(Part.EVALUATION), np.uint8(Part.TRAINING))
-        parts[~_usable(self.target, cells)] = Part.REJECTED
+        usable = _usable(self.target, cells)
+        parts[~usable] = Part.REJECTED
+        self._show(cells, np.flatnonzero(~usable))
         self._count(cells, parts)
         self.done += len(cells)
         return parts
+
+    def _show(self, cells: pa.Array, rows: npt.NDArray[np.intp]) -> None:
+        for row in rows[: MAX_SAMPLES - len(self.unusable)]:
+            text = read_texts(cells.slice(int(row), 1))[0].as_py()
+            reason = f"no usable {self.target.name}" if text else f"no {self.target.name}"
+            self.unusable.append(Rejected("rows", self.done + int(row) + 1, reason, text))
 
     def _count(self, cells: pa.Array, parts: Parts) -> None:
         for part in Part:
@@ -185,6 +201,7 @@ def _report(
         training=training,
         evaluation=evaluation,
         rejected=rejected,
+        unusable=tuple(parting.unusable),
         remarks=meaning.remarks,
         seconds=seconds,
     )

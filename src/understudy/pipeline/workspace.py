@@ -59,6 +59,8 @@ class Observed(msgspec.Struct, frozen=True):
     evaluation: int
     rejected: int
     """Rows without a usable target; unreadable rows are not among them."""
+    unusable: tuple[Rejected, ...]
+    """The first of them; `line` is the row's number among those extracted."""
     remarks: tuple[str, ...]
     """What was inferred aloud, and what is odd about the data."""
     seconds: float

@@ -1,4 +1,4 @@
-"""Recipes worth trying for a data set, best guess first; the trainer keeps the one with the least validation loss."""
+"""Recipes worth trying for a data set, best guess first; the trainer keeps the first of about the least loss."""
 
 from __future__ import annotations
 

@@ -167,6 +167,17 @@ class Catalog:
             connection.execute(entities.update().where(entities.c.id == entity_id).values(updated_at=now(), **given))
             return _entity(connection, entity_id)
 
+    def retire(self, model_id: str) -> bool:
+        """Mark a model DELETED unless it serves somewhere at this very moment; tell whether it was marked."""
+        serves = sa.select(endpoints.c.name).where(endpoints.c.champion == model_id)
+        with self._write() as connection:
+            if connection.execute(serves).first() is not None:
+                return False
+            connection.execute(
+                entities.update().where(entities.c.id == model_id).values(status="DELETED", updated_at=now())
+            )
+        return True
+
     def get(self, entity_id: str) -> Entity:
         """Return the entity `entity_id`; raises NotFound."""
         with self._read() as connection:
@@ -197,6 +208,7 @@ class Catalog:
             _compare(_made_endpoint(connection, promotion.endpoint), promotion)
             changes: dict[str, object] = {} if pin is None else {"pinned": pin}
             if promotion.champion != promotion.champion_before:
+                _refuse_deleted(connection, promotion.champion)
                 changes |= {"champion": promotion.champion, "since": promotion.at, "run_id": promotion.run_id}
             if changes:
                 connection.execute(endpoints.update().where(endpoints.c.name == promotion.endpoint).values(changes))
@@ -280,6 +292,15 @@ def _compare(state: EndpointState, promotion: Promotion) -> None:
             f"endpoint {state.name!r} is served by {state.champion} now, not by {promotion.champion_before}: "
             "another promotion came between; nothing was changed",
             "Run again to judge against the present champion.",
+        )
+
+
+def _refuse_deleted(connection: sa.Connection, champion: str | None) -> None:
+    """Keep a model that was cleared away a moment ago from serving."""
+    query = sa.select(entities.c.status).where(entities.c.id == champion)
+    if champion is not None and connection.execute(query).scalar() == "DELETED":
+        raise StoreError(
+            f"the model {champion} was deleted; nothing was changed", "Choose another with `understudy history`."
         )
 
 

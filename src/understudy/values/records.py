@@ -68,7 +68,10 @@ def _conformed(array: pa.Array, kind: pa.DataType) -> pa.Array:
         return pa.array(read_truths(array).values, from_pandas=True).cast(pa.int8()).cast(kind)
     if array.type == pa.string() and kind == pa.int64():
         return _integers(array)
-    return pa.array(read_numbers(array).values, from_pandas=True).cast(kind, safe=False)
+    values = read_numbers(array).values
+    if kind == pa.int64():
+        values = np.where((values == np.trunc(values)) & (np.abs(values) < 2.0**63), values, np.nan)
+    return pa.array(values, from_pandas=True).cast(kind, safe=False)
 
 
 def _integers(texts: pa.Array) -> pa.Array:
