@@ -18,6 +18,18 @@ from understudy.errors import ConfigError
 
 FILE_NAME = "understudy.toml"
 
+_KINDS = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "array": "a list",
+    "object": "a table",
+}
+"""What people call the kinds of TOML's values."""
+
+_BOUNDS = {"<=": "of at most", ">=": "of at least", "<": "below", ">": "above"}
+
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -61,6 +73,8 @@ def parse(document: Mapping[str, object], *, root: Path, text: str = "") -> Proj
         expanded["extract"] = [expanded["extract"]]
     try:
         file = msgspec.convert(expanded, ProjectFile)
+    except ConfigError as error:
+        raise _located(error, text) from None
     except msgspec.ValidationError as error:
         raise _explained(str(error), expanded, text) from None
     return Project(root=root, **{field: getattr(file, field) for field in file.__struct_fields__})
@@ -102,12 +116,45 @@ def _explained(problem: str, document: Mapping[str, object], text: str) -> Confi
         )
     table, _, key = dotted.rpartition(".")
     found = _value_at(document, path)
-    message = f"{dotted}{_line(text, table, key)} is {found!r}"
+    message = f"{dotted}{_line(text, table, key)} is {_written(found)}"
+    if dotted == "train.parameters" and isinstance(found, dict) and "sgd" in found:
+        return ConfigError(
+            f"{FILE_NAME} has train.parameters without quotes: a dot parts a key there",
+            'Put the key in quotes: "sgd.maxPasses" = 20.',
+        )
     choices = _choices(get_type_hints(dict(_records(ProjectFile))[table])[key])
     if what.startswith("Invalid enum value"):
         return ConfigError(message, nearest(re.findall("'(.*)'", what)[0], choices))
-    expected = what.partition(", got ")[0].replace("`", "").replace("| null", "").strip()
-    return ConfigError(f"{message}; {expected[0].lower()}{expected[1:]}", "See docs/project-file.md.")
+    return ConfigError(f"{message}; expected {_kind(what)}", "See docs/project-file.md.")
+
+
+def _located(error: ConfigError, text: str) -> ConfigError:
+    """Put the line into a message that begins with a key, such as "promotion.margin is -1"."""
+    found = re.match(r"([a-z_.]+)\.(\w+)(?= is )", error.message)
+    if found is None:
+        return error
+    table, key = ("train.parameters", found[0]) if found[1] == "sgd" else (found[1], found[2])
+    return ConfigError(f"{found[0]}{_line(text, table, key)}{error.message[found.end() :]}", error.hint)
+
+
+def _kind(what: str) -> str:
+    """Say in plain words what is expected.
+
+    >>> _kind("Expected `int` <= 99"), _kind("Expected `str | array | null`, got `int`")
+    ('a whole number of at most 99', 'text or a list')
+    """
+    wanted = what.partition(", got ")[0].removeprefix("Expected ")
+    kinds, bound = re.findall(r"\w+", wanted.split("`")[1]), wanted.split("`")[2].split()
+    named = [_KINDS[kind] for kind in kinds if kind in _KINDS and not (kind == "int" and "float" in kinds)]
+    said = " or ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
+    return f"{said} {_BOUNDS[bound[0]]} {float(bound[1]):g}" if bound else said
+
+
+def _written(value: object) -> str:
+    """Write a value much as it stands in the file."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_written(item)}" for key, item in value.items()) + " }"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _choices(kind: object) -> list[str]:

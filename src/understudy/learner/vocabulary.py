@@ -145,7 +145,7 @@ class Vocabulary:
         most. Its rarity is its inverse document frequency (Sparck Jones 1972), divided by the root mean square of those
         of all tokens' occurrences: rare words gain what frequent ones lose, and texts as a whole pull as before.
         """
-        token = (self._scales[: self.size] > _SMALL) & (self._scales[: self.size] < 1) & (2 * self.counts < rows)
+        token = (self._scales[: self.size] > _SMALL) & (self._scales[: self.size] < 1) & (self.counts < rows / 2)
         rarity = np.log((1 + rows) / (1 + self.counts))
         occurrences = self.counts * token
         usual = np.sqrt((occurrences * rarity**2).sum() / max(occurrences.sum(), 1))
