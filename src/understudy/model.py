@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import safetensors.numpy
 
-from understudy.errors import CorruptObject
+from understudy.errors import CorruptObject, RecipeError
 from understudy.learner import decision, probabilities
 from understudy.recipe import FittedRecipe
 from understudy.schema import ModelType, Schema
@@ -110,7 +110,7 @@ class Model:
                 FittedRecipe.from_document(manifest.recipe),
                 Weights(tensors["keys"], tensors["weights"], tensors["intercept"]),
             )
-        except (KeyError, ValueError, msgspec.DecodeError, safetensors.SafetensorError) as error:
+        except (KeyError, ValueError, RecipeError, msgspec.DecodeError, safetensors.SafetensorError) as error:
             raise CorruptObject(f"the model {fingerprint} cannot be read: {error}", _REMEDY) from None
         if manifest.format > FORMAT:
             raise CorruptObject(f"the model {fingerprint} was written by a newer version", "Upgrade Understudy.")

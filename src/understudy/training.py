@@ -102,12 +102,12 @@ def train(
     text, trials = _choose_recipe(task, sample)
     recipe = parse(text, task.schema)
     fitted = fit(recipe, task.schema, sample)
-    rows = Rows(scratch, shuffle=task.settings.shuffle)
+    rows, origin = Rows(scratch, shuffle=task.settings.shuffle), _origin(task, sample)
     for batch in observations():
-        _append(rows, fitted, task, batch)
+        _append(rows, fitted, task, batch, origin)
         advance(batch.num_rows)
     result = _learn(rows, task)
-    model = Model(task.labels, task.columns, task.schema, fitted, _weights(result))
+    model = Model(task.labels, task.columns, task.schema, fitted, _weights(result, origin))
     return model, Training(text, trials, _account(result), recipe.ignored)
 
 
@@ -140,15 +140,22 @@ def _thinned(sample: pa.Table, rows: int) -> pa.Table:
 
 def _try(task: Task, sample: pa.Table, share: float, suggestion: Suggestion) -> float:
     fitted = fit(parse(suggestion.text, task.schema), task.schema, sample)
-    rows = Rows(shuffle=task.settings.shuffle)
+    rows, origin = Rows(shuffle=task.settings.shuffle), _origin(task, sample)
     for batch in sample.to_batches(BATCH_ROWS):
-        _append(rows, fitted, task, batch)
+        _append(rows, fitted, task, batch, origin)
     return learner.audition(rows, _LOSS[task.labels.type], task.labels.outputs, _learner_settings(task), share)
 
 
-def _append(rows: Rows, fitted: FittedRecipe, task: Task, batch: pa.RecordBatch) -> None:
+def _origin(task: Task, sample: pa.Table) -> float:
+    """Choose where the labels are counted from: a target far from 0, such as a time, keeps its digits in float32."""
+    if task.labels.type is not ModelType.REGRESSION:
+        return 0.0
+    return float(np.nanmean(task.labels.codes(sample.column(task.labels.name).combine_chunks())))
+
+
+def _append(rows: Rows, fitted: FittedRecipe, task: Task, batch: pa.RecordBatch, origin: float) -> None:
     target = task.labels.of_stored
-    codes = target.codes(batch.column(target.name))
+    codes = target.codes(batch.column(target.name)) - origin
     rows.append(fitted.features(batch), codes, _importance(task.schema, batch))
 
 
@@ -186,5 +193,5 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _weights(result: Fit) -> Weights:
-    return Weights(result.keys, result.weights, np.asarray(result.intercept, np.float64))
+def _weights(result: Fit, origin: float) -> Weights:
+    return Weights(result.keys, result.weights, np.asarray(result.intercept, np.float64) + origin)

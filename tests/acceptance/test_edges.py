@@ -3,6 +3,7 @@
 import csv
 import json
 import sqlite3
+import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -209,3 +210,31 @@ def test_column_with_the_reserved_name_is_refused(tmp_path):
     write_csv(project.folder / "calls.csv", calls(100), (*CALLS[:4], "__part__", CALLS[5]))
     assert "__part__" in failed(project.run("learn"), 1)
     assert project.do("status")["last_run"]["status"] == "FAILED"
+
+
+def test_killed_run_is_not_shown_as_under_way(tmp_path):
+    """A run whose process is gone reads FAILED, whatever its last word was."""
+    project = calls_project(tmp_path / "killed", rows=3000)
+    process = project.spawn("learn", "--quiet")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        told = project.run("status", "--json")  # the catalog is being made
+        if told.code == 0 and (told.json["last_run"] or {}).get("status") == "INPROGRESS":
+            break
+    process.kill()
+    process.wait()
+    last = project.do("status")["last_run"]
+    assert last["status"] == "FAILED"
+    assert "interrupted" in last["message"]
+
+
+def test_target_far_from_zero_keeps_its_digits(tmp_path):
+    """A target such as a time in seconds is learned as well as the same target counted from 0."""
+    errors = []
+    for offset in (0, 1_700_000_000):
+        project = Project(tmp_path / str(offset))
+        rows = [(number, number % 11, offset + 10 * (number % 11) + (number * 7919 % 13) / 6) for number in range(600)]
+        write_csv(project.folder / "t.csv", rows, ("id", "x", "y"))
+        project.write('name = "t"\n[extract]\nfiles = "t.csv"\n[data]\ntarget = "y"\nrow_id = "id"\n')
+        errors.append(project.do("learn")["metrics"]["rmse"])
+    assert errors[1] == pytest.approx(errors[0], rel=0.05)

@@ -8,12 +8,12 @@ import threading
 import pytest
 
 from understudy.errors import Busy, StoreError
-from understudy.store.lock import exclusive
+from understudy.store.lock import exclusive, is_held
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from understudy.store.lock import exclusive
+from understudy.store.lock import exclusive, is_held
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -96,3 +96,12 @@ def test_lock_in_an_impossible_place_is_a_store_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be opened"), exclusive(tmp_path / "file" / "lock"):
         pytest.fail("the lock was made below a file")
+
+
+def test_lock_is_seen_from_outside(tmp_path):
+    """Whether a lock is held can be asked without taking it, before the file exists, too."""
+    path = tmp_path / "lock"
+    assert not is_held(path)
+    with exclusive(path):
+        assert is_held(path)
+    assert not is_held(path)

@@ -177,9 +177,7 @@ def evaluate(
     ] = None,
     file: Annotated[
         str | None,
-        typer.Option(
-            "--file", metavar="ROWS", help="Labelled rows; left out: its own run's held-out rows."
-        ),
+        typer.Option("--file", metavar="ROWS", help="Labelled rows; left out: its own run's held-out rows."),
     ] = None,
     project: ProjectFolder = HERE,
     json: Json = False,

@@ -9,6 +9,7 @@ from understudy.documents import plain
 from understudy.errors import NotFound
 from understudy.house import House
 from understudy.store.catalog import Entity
+from understudy.store.lock import is_held
 
 
 def status_document(project: Project) -> dict[str, Any]:
@@ -28,7 +29,9 @@ def status_document(project: Project) -> dict[str, Any]:
             "metrics": document.get("metrics", {}),
         }
     runs = house.catalog.find("run", project=project.name, limit=1)
-    return _status(project, champion=champion, last_run=_run(runs[0]) if runs else None, pinned=house.endpoint.pinned)
+    return _status(
+        project, champion=champion, last_run=_run(house, runs[0]) if runs else None, pinned=house.endpoint.pinned
+    )
 
 
 def _status(
@@ -38,16 +41,17 @@ def _status(
     return {"project": project.name, "endpoint": endpoint, "last_run": last_run, "next_run": None}
 
 
-def _run(entity: Entity) -> dict[str, Any]:
+def _run(house: House, entity: Entity) -> dict[str, Any]:
     verdict = entity.document.get("verdict") or {}
+    dead = entity.status == "INPROGRESS" and not is_held(house.lock)
     return {
         "run_id": entity.id,
-        "status": entity.status,
+        "status": "FAILED" if dead else entity.status,
         "at": entity.created_at,
         "finished_at": entity.updated_at,
         "verdict": verdict.get("status"),
         "model_id": entity.document.get("model_id"),
-        "message": entity.document.get("message"),
+        "message": "the process was interrupted" if dead else entity.document.get("message"),
     }
 
 

@@ -9,7 +9,7 @@ from understudy.store.retention import Inventory, KeptModel, removable
 
 
 def forget(house: House) -> None:
-    """Delete what `[store] keep` no longer asks for; champions and what `rollback` returns to always stay.
+    """Delete what `[store] keep` no longer asks for; the champion and the nearest that `rollback` returns to stay.
 
     Objects go by what the catalog still names, not by what was just marked, so a kill between the two leaves nothing
     behind for good; models of other projects in the same store are as safe as this project's own.
@@ -32,11 +32,16 @@ def _held(house: House, models: list[Entity]) -> Inventory:
     """Take stock of one project."""
     history = house.catalog.promotions(house.project.name)
     champions = [entry.champion for entry in history if entry.champion]
+    near = house.endpoint.former_champions()[: house.project.store.keep.models]
     state = house.endpoint.champion()
     serving = [state.champion] if state and state.champion else []
     return Inventory(
         runs=[entity.id for entity in house.catalog.find("run", project=house.project.name)],
         models=[KeptModel(entity.id, entity.document.get("run_id")) for entity in models],
         champions=list(dict.fromkeys(reversed(champions))),
-        protected={*serving, *house.endpoint.former_champions(), *remembered_by_the_gate(history)},
+        protected={
+            *serving,
+            *house.endpoint.former_champions()[: house.project.store.keep.models],
+            *remembered_by_the_gate(history),
+        },
     )

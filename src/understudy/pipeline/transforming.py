@@ -185,10 +185,12 @@ def _report(
 ) -> Observed:
     training, evaluation, rejected = parting.counts
     if training == 0:
+        found = f" (the first holds {parting.unusable[0].text!r})" if rejected else ""
+        kind = meaning.target.type.value
         raise InvalidInput(
-            f"none of the {extracted.rows:,} rows can be learned from: {rejected:,} have no usable "
-            f"{meaning.target.name!r}, {evaluation:,} are held out",
-            "Check the target's name and type; nothing was changed.",
+            f"none of the {extracted.rows:,} rows can be learned from: {rejected:,} have no "
+            f"{meaning.target.name!r} that a {kind} model can use{found}, {evaluation:,} are held out",
+            "Check the target's name and [train] type; nothing was changed.",
         )
     target = meaning.target
     if target.type is ModelType.MULTICLASS:

@@ -86,6 +86,18 @@ def _acquire(descriptor: int, path: Path, wait: float | None, on_wait: Callable[
         time.sleep(_POLL_SECONDS)
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether somebody holds the lock at `path`; needs no right to write there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def try_lock(descriptor: int) -> bool:
     """Lock an open file or folder if nobody else holds it; tell whether it is ours now."""
     try:
