@@ -222,7 +222,7 @@ def test_killed_run_is_not_shown_as_under_way(tmp_path):
         if told.code == 0 and (told.json["last_run"] or {}).get("status") == "INPROGRESS":
             break
     process.kill()
-    process.wait()
+    process.communicate()
     last = project.do("status")["last_run"]
     assert last["status"] == "FAILED"
     assert "interrupted" in last["message"]

@@ -54,6 +54,22 @@ class Inference(msgspec.Struct, frozen=True):
     """What the target asks for; None without a target."""
     row_id: str | None = None
     """A column that identifies the rows, proposed where none was given; the schema does not use it."""
+    deviation: float | None = None
+    """The standard deviation of the target's numbers, for REGRESSION."""
+
+    @property
+    def left_out(self) -> str:
+        """The columns that are not learned from, each with its reason, a line each; empty where there is none."""
+        return "\n".join(
+            f"{guess.name}: {guess.reason}"
+            for guess in self.guesses
+            if guess.excluded or guess.name == self.schema.row_id
+        )
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """The columns that a model would learn from, were the proposed row id taken."""
+        return tuple(feature.name for feature in self.schema.features if feature.name != self.row_id)
 
 
 def infer(
@@ -90,6 +106,11 @@ def infer(
             guess, names_rows = _guess(Column.of(name, sample.column(name)), answers, row_id)
             guesses.append(guess)
             proposed = name if names_rows and proposed is None and row_id is None else proposed
+    if target is not None and all(guess.excluded or guess.name in {target, row_id} for guess in guesses):
+        guesses = [_readmitted(guess, sample, answers) if guess.name != proposed else guess for guess in guesses]
+        if all(guess.excluded or guess.name in {target, row_id} for guess in guesses):
+            guesses = [_readmitted(guess, sample, answers) for guess in guesses]
+            proposed = next((guess.name for guess in guesses if guess.excluded and guess.name == proposed), None)
     schema = Schema(
         attributes=tuple(Attribute(guess.name, guess.type) for guess in guesses),
         target=target,
@@ -97,7 +118,8 @@ def infer(
         excluded=tuple(guess.name for guess in guesses if guess.excluded),
     )
     kind = None if answer is None else model_type(answer)[0]
-    return Inference(schema, tuple(guesses), sample.num_rows, kind, proposed)
+    deviation = answer.deviation if answer is not None and kind is ModelType.REGRESSION else None
+    return Inference(schema, tuple(guesses), sample.num_rows, kind, proposed, deviation)
 
 
 def _guess_of_target(column: Column) -> Guess:

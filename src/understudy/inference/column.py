@@ -105,6 +105,15 @@ class Column:
         numbers, inverse = np.unique(self.numbers[self._numeric], return_inverse=True)
         return numbers, np.bincount(inverse, self.counts[self._numeric], len(numbers)).astype(np.int64)
 
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the rows' numbers; 0 where there are none."""
+        numbers, counts = self.sorted_numbers
+        if not len(numbers):
+            return 0.0
+        mean = np.average(numbers, weights=counts)
+        return float(np.sqrt(np.average((numbers - mean) ** 2, weights=counts)))
+
     @cached_property
     def is_whole(self) -> bool:
         """Whether the values are whole numbers but for a few strays."""

@@ -188,11 +188,11 @@ def _free_text(column: Column, _: Floats | None) -> Verdict | None:
     """Many different values made of words, whether or not the script puts spaces between them."""
     words, variety = column.mean(_words_in), column.distinct / column.filled
     texts = f"{column.distinct:,} distinct texts"
-    if column.distinct <= 20 or column.is_number:
+    if column.is_number:
         return None
     if column.mean(lambda value: float(_SPACELESS.search(value) is not None)) >= 0.5:
         length = column.mean(len)
-        if length >= 6 and variety >= 0.2:
+        if column.distinct > FEW_TEXTS and length >= 6 and variety >= 0.2:
             return Verdict(TEXT, f"{texts} of {length:.0f} characters on average{_holes(column)}")
     if words >= 8 or (words >= 3 and variety >= 0.2):
         return Verdict(TEXT, f"{texts} of {words:.0f} words on average{_holes(column)}")

@@ -39,9 +39,5 @@ def _held(house: House, models: list[Entity]) -> Inventory:
         runs=[entity.id for entity in house.catalog.find("run", project=house.project.name)],
         models=[KeptModel(entity.id, entity.document.get("run_id")) for entity in models],
         champions=list(dict.fromkeys(reversed(champions))),
-        protected={
-            *serving,
-            *house.endpoint.former_champions()[: house.project.store.keep.models],
-            *remembered_by_the_gate(history),
-        },
+        protected={*serving, *near, *remembered_by_the_gate(history)},
     )
