@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +17,9 @@ from understudy.errors import UsageError
 
 if TYPE_CHECKING:
     from understudy.config import Project
+    from understudy.screen import Stages
+
+Made = TypeVar("Made")
 
 NOT_PROMOTED = 3
 """Exit code of `learn --require-promotion` when the challenger was refused or held."""
@@ -73,11 +78,8 @@ def learn(
 ) -> None:
     """Extract, transform, load: two data sources, model, evaluation, promotion."""
     from understudy import pipeline
-    from understudy.screen import Stages
 
-    loaded = load_project(project)
-    with Stages(quiet=quiet) as stages:
-        document = pipeline.learn(loaded, stages, dry_run=dry_run)
+    loaded, document = _watched(project, partial(pipeline.learn, dry_run=dry_run), quiet=quiet)
     _print_learned(loaded, document, json=json, quiet=quiet)
     _require(document, require_promotion)
 
@@ -87,11 +89,9 @@ def extract(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = Fa
     """Fetch the rows, first of three stages, into .understudy/work/."""
     from understudy import pipeline
     from understudy.documents import plain
-    from understudy.screen import Stages, show_object
+    from understudy.screen import show_object
 
-    loaded = load_project(project)
-    with Stages(quiet=quiet) as stages:
-        report = pipeline.extract(loaded, stages)
+    _, report = _watched(project, pipeline.extract, quiet=quiet)
     emit(plain(report), as_json=json, quiet=quiet, render=show_object)
 
 
@@ -102,11 +102,9 @@ def transform(
     """Turn the rows into observations, second of three stages, in .understudy/work/."""
     from understudy import pipeline
     from understudy.documents import plain
-    from understudy.screen import Stages, show_object
+    from understudy.screen import show_object
 
-    loaded = load_project(project)
-    with Stages(quiet=quiet) as stages:
-        report = pipeline.transform(loaded, stages)
+    _, report = _watched(project, pipeline.transform, quiet=quiet)
     emit(plain(report), as_json=json, quiet=quiet, render=show_object)
 
 
@@ -121,11 +119,8 @@ def load(
 ) -> None:
     """Make data sources, model, evaluation and verdict of the observations, third of three stages."""
     from understudy import pipeline
-    from understudy.screen import Stages
 
-    loaded = load_project(project)
-    with Stages(quiet=quiet) as stages:
-        document = pipeline.load(loaded, stages, dry_run=dry_run)
+    loaded, document = _watched(project, partial(pipeline.load, dry_run=dry_run), quiet=quiet)
     _print_learned(loaded, document, json=json, quiet=quiet)
     _require(document, require_promotion)
 
@@ -270,11 +265,9 @@ def rebuild(
 ) -> None:
     """Make a model again from its stored observations, and compare fingerprints."""
     from understudy import pipeline
-    from understudy.screen import Stages, show_object
+    from understudy.screen import show_object
 
-    loaded = load_project(project)
-    with Stages(quiet=quiet) as stages:
-        document = pipeline.rebuild(loaded, model_id, stages)
+    _, document = _watched(project, lambda p, watch: pipeline.rebuild(p, model_id, watch), quiet=quiet)
     emit(document, as_json=json, quiet=quiet, render=show_object)
 
 
@@ -301,6 +294,15 @@ def gate(
 
     document = judge_scores(file, rule=rule, margin=margin, confidence=confidence, metric=metric)
     emit(document, as_json=json, quiet=quiet, render=gate_panel)
+
+
+def _watched(folder: Path, work: Callable[[Project, Stages], Made], *, quiet: bool) -> tuple[Project, Made]:
+    """Do a piece of the pipeline's work with its stages shown; return the project and what was made."""
+    from understudy.screen import Stages
+
+    project = load_project(folder)
+    with Stages(quiet=quiet) as stages:
+        return project, work(project, stages)
 
 
 def _print_learned(project: Project, document: dict[str, Any], *, json: bool, quiet: bool) -> None:

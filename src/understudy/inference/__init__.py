@@ -16,7 +16,7 @@ import pyarrow as pa
 from understudy.errors import SchemaError
 from understudy.inference.codes import Floats, answers_of
 from understudy.inference.column import Column
-from understudy.inference.rules import judge
+from understudy.inference.rules import counts_up, judge
 from understudy.inference.targets import guess_target, model_type, model_type_of, positive_label
 from understudy.schema import Attribute, AttributeType, ModelType, Schema
 
@@ -96,21 +96,23 @@ def infer(
     _check_names(sample.column_names, target, row_id, declared)
     answer = None if target is None else Column.of(target, sample.column(target))
     answers = None if answer is None else answers_of(answer)
-    guesses, proposed = [], None
+    guesses, proposed, spare = [], None, dict[str, Column]()
     for name in sample.column_names:
         if name in declared:
             guesses.append(Guess(name, declared[name], "declared"))
         elif answer is not None and name == target:
             guesses.append(_guess_of_target(answer))
         else:
-            guess, names_rows = _guess(Column.of(name, sample.column(name)), answers, row_id)
+            column = Column.of(name, sample.column(name))
+            guess, names_rows = _guess(column, answers, row_id)
             guesses.append(guess)
             proposed = name if names_rows and proposed is None and row_id is None else proposed
+            if guess.excluded and column.is_unique and not counts_up(column):
+                spare[name] = column
     if target is not None and all(guess.excluded or guess.name in {target, row_id} for guess in guesses):
-        guesses = [_readmitted(guess, sample, answers) if guess.name != proposed else guess for guess in guesses]
-        if all(guess.excluded or guess.name in {target, row_id} for guess in guesses):
-            guesses = [_readmitted(guess, sample, answers) for guess in guesses]
-            proposed = next((guess.name for guess in guesses if guess.excluded and guess.name == proposed), None)
+        spare = {name: column for name, column in spare.items() if name != proposed} or spare
+        guesses = [_only(spare[guess.name], answers) if guess.name in spare else guess for guess in guesses]
+        proposed = None if proposed in spare else proposed
     schema = Schema(
         attributes=tuple(Attribute(guess.name, guess.type) for guess in guesses),
         target=target,
@@ -133,6 +135,13 @@ def _guess(column: Column, answers: Floats | None, row_id: str | None) -> tuple[
         return Guess(column.name, AttributeType.CATEGORICAL, "the row id; never a feature"), False
     verdict = judge(column, answers)
     return Guess(column.name, verdict.type, verdict.reason, verdict.doubtful, verdict.excluded), verdict.names_rows
+
+
+def _only(column: Column, answers: Floats | None) -> Guess:
+    """Judge a column that looks like an identifier, but beside which nothing is left to learn from."""
+    verdict = judge(column, answers, identifiers=False)
+    reason = f"nothing else is left to learn from; {verdict.reason}"
+    return Guess(column.name, verdict.type, reason, doubtful=True, excluded=verdict.excluded)
 
 
 def _check_names(

@@ -43,14 +43,23 @@ class Verdict:
 Rule = Callable[[Column, Floats | None], Verdict | None]
 
 
-def judge(column: Column, answers: Floats | None) -> Verdict:
-    """Return the verdict of the first rule that has one; `answers` are the target's, as `answers_of` gives them."""
+def judge(column: Column, answers: Floats | None, *, identifiers: bool = True) -> Verdict:
+    """Return the verdict of the first rule that has one.
+
+    Parameters
+    ----------
+    answers : the target's, as `answers_of` gives them.
+    identifiers : whether a column may be taken for one that identifies the rows.
+    """
     for rule in RULES:
-        verdict = rule(column, answers)
+        verdict = rule(column, answers) if identifiers or rule is not _identifier else None
         if verdict is not None:
             return verdict
     raise AssertionError("the last rule takes every column")
 
+
+FEW_VALUES = 20
+"""Distinct values up to which words are categories, unless they are sentences that hardly repeat."""
 
 _ID_WORDS = {"id", "ids", "uuid", "guid", "key", "pk", "index", "idx", "row", "rowid", "rownum", "serial", "unnamed"}
 _ID_NAMES = {"", "order", "no", "nr", "num", "number", "#"}
@@ -116,7 +125,7 @@ def _identifier(column: Column, _: Floats | None) -> Verdict | None:
     exact = column.distinct == column.rows
     if _named_like_an_id(column) and (column.is_whole or column.mean(_words_in) <= 1.2):
         reason, doubtful = "identifies the row: unique, and named like an id", False
-    elif column.is_whole and _counts_up(column):
+    elif column.rows >= 20 and counts_up(column):
         reason, doubtful = "a running number: it counts the rows", True
     elif not column.is_number and column.rows >= 20 and column.share(_TOKEN) >= 0.9:
         reason, doubtful = f"a code of its own for each row, such as {_quoted(column.usual)}", False
@@ -191,9 +200,12 @@ def _free_text(column: Column, _: Floats | None) -> Verdict | None:
     if column.is_number:
         return None
     if column.mean(lambda value: float(_SPACELESS.search(value) is not None)) >= 0.5:
-        length = column.mean(len)
-        if column.distinct > FEW_TEXTS and length >= 6 and variety >= 0.2:
-            return Verdict(TEXT, f"{texts} of {length:.0f} characters on average{_holes(column)}")
+        length, few = column.mean(len), column.distinct <= FEW_VALUES
+        if length >= 6 and variety >= (0.5 if few else 0.2):
+            reason = f"{texts} of {length:.0f} characters on average{_holes(column)}"
+            return Verdict(TEXT, reason, doubtful=few)
+    if column.distinct <= FEW_VALUES:
+        return None
     if words >= 8 or (words >= 3 and variety >= 0.2):
         return Verdict(TEXT, f"{texts} of {words:.0f} words on average{_holes(column)}")
     if variety >= 0.9 or (words >= 1.15 and variety >= 0.4):
@@ -234,12 +246,11 @@ def _named_like_a_code(column: Column) -> bool:
     return last in _CODE_WORDS or column.words[0] == "id" or last.endswith(_CODE_ENDINGS)
 
 
-def _counts_up(column: Column) -> bool:
+def counts_up(column: Column) -> bool:
     """Tell whether the rows' numbers are even steps of one stair, in order."""
-    numbers = column.numbers[column.present]
-    if len(numbers) < 20:
+    if not column.is_whole:
         return False
-    steps = np.diff(numbers)
+    steps = np.diff(column.numbers[column.present])
     return bool(np.all(steps > 0) and np.mean(np.abs(steps - np.median(steps)) <= 1) >= 0.95)
 
 
