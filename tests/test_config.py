@@ -147,7 +147,10 @@ def test_unset_variable_names_itself_and_its_key(write, monkeypatch):
         ("[data]\nsplit = { train = 100 }", "is 100; expected a whole number of at most 99"),
         ("[train]\ntype = 'binary'", "Did you mean 'BINARY'"),
         ("[train.parameters]\n'sgd.maxPases' = 1", "unknown parameter 'sgd.maxPases'\nDid you mean 'sgd.maxPasses'"),
-        ("[train.parameters]\n'sgd.maxPasses' = 0", r"sgd.maxPasses \(line 5\) is 0\nGive a whole number from 1 to 10,000"),
+        (
+            "[train.parameters]\n'sgd.maxPasses' = 0",
+            r"sgd.maxPasses \(line 5\) is 0\nGive a whole number from 1 to 10,000",
+        ),
         ("[promotion]\nconfidence = 0.5", r"promotion.confidence .* is 0.5; expected a number above 0.5"),
         ("[train.parameters]\nsgd.maxPasses = 20", r'Put the key in quotes: "sgd.maxPasses" = 20'),
         ("[data]\npositive = [1]", "expected true or false, a number or text"),

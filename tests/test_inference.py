@@ -250,6 +250,34 @@ def test_text_without_spaces_is_text(signs: str):
     assert _judged(["".join(draw.choices(signs, k=12)) for _ in range(100)]).type is AttributeType.TEXT
 
 
+def test_few_sentences_without_spaces_are_text_though_some_repeat():
+    """Sixteen Japanese remarks in twenty rows are text to look at; sixteen long place names in many rows are not."""
+    texts = [
+        f"{word}が{how}"
+        for word in ("料理", "接客", "値段", "場所")
+        for how in ("とても良い", "少し残念", "普通でした", "最高でした")
+    ]
+    guess = _judged([*texts, *texts[:4]])
+    assert (guess.type, guess.doubtful) == (AttributeType.TEXT, True)
+    assert _judged(texts * 10).type is AttributeType.CATEGORICAL
+
+
+def test_only_column_to_learn_from_is_never_the_row_id():
+    """A unique number beside nothing but the target is learned from, and somebody should look at it."""
+    draw = random.Random(1)
+    table = {"number": [str(draw.randrange(10**6, 10**7)) for _ in range(60)], "y": ["a", "b"] * 30}
+    inference = infer(pa.table(table), target="y")
+    assert (inference.row_id, inference.schema.excluded, inference.guesses[0].doubtful) == (None, (), True)
+    beside = infer(pa.table({"id": [str(i) for i in range(60)], **table}), target="y")
+    assert (beside.row_id, beside.schema.excluded) == ("id", ("id",))
+
+
+def test_columns_left_out_are_told_with_their_reasons():
+    """When only a running number stands beside the target, the guess says why nothing is left to learn from."""
+    inference = infer(pa.table({"id": [str(i) for i in range(60)], "y": ["a", "b"] * 30}), target="y")
+    assert inference.left_out == "id: identifies the row: unique, and named like an id"
+
+
 def test_json_documents_are_text_however_deep():
     """Documents are text to be taken apart, and one nested beyond reason does no harm."""
     documents = [f'{{"number": {i}, "tags": ["a", "b"]}}' for i in range(60)]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy import config
+from understudy.cli.beginning import begin
 from understudy.errors import ConfigError, ExtractError
 from understudy.inference import Guess, Inference, infer
 from understudy.initialise import Source, find_source, fitting_name, project_text, write_project
@@ -144,11 +145,50 @@ def test_file_that_is_no_database_is_said_to_be_unreadable(tmp_path: Path):
         find_source(f"sqlite:///{tmp_path / 'broken.db'}", tmp_path)
 
 
-def test_password_in_an_address_is_pointed_out():
-    """Whoever writes a password into a file is told how to keep it out."""
-    text = project_text("a", Source(url="postgresql://me:secret@host/db", query="select 1"))
-    assert "${NAME}" in text
-    assert "${NAME}" not in project_text("a", Source(url="postgresql://host/db", query="select 1"))
+@pytest.mark.parametrize("url", ["postgresql://me:secret@host/db", "postgresql://me@host/db?password=secret"])
+def test_password_never_reaches_the_file(url: str):
+    """A variable stands in the password's place, and a comment says which one to set."""
+    text = project_text("a", Source(url=url, query="select 1"))
+    assert "${DB_PASSWORD}" in text
+    assert "# Set DB_PASSWORD in the environment" in text
+    assert "secret" not in text
+    assert "DB_PASSWORD" not in project_text("a", Source(url="postgresql://host/db", query="select 1"))
+
+
+def test_regression_gets_a_margin_in_the_unit_of_its_target():
+    """One hundredth means nothing for house prices; a hundredth of their standard deviation does."""
+    prices = [str(100_000 + 1_000 * i) for i in range(101)]
+    text = project_text(
+        "a", inference=infer(pa.table({"rooms": [str(i % 7) for i in range(101)], "price": prices}), target="price")
+    )
+    assert tomllib.loads(text)["promotion"] == {"margin": 290}
+    assert "in the target's unit" in text
+
+
+def test_encoding_is_written_where_it_is_not_the_usual_one():
+    """`init --encoding` says it once, and `learn` reads by it."""
+    assert tomllib.loads(project_text("a", Source(files="a.csv", encoding="cp1252")))["extract"]["encoding"] == "cp1252"
+    assert "encoding" not in project_text("a", Source(files="a.csv"))
+
+
+def test_file_in_another_encoding_begins_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A file that Excel wrote on Windows is read and guessed by the encoding that was named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_bytes("größe,y\n".encode("cp1252") + b"1,0\n2,1\n3,0\n" * 30)
+    document, inference, _ = begin(tmp_path / "p", "a.csv", "y", "cp1252")
+    assert inference is not None
+    assert [guess["name"] for guess in document["guesses"]] == ["größe", "y"]
+    assert config.load(tmp_path / "p").extract[0].encoding == "cp1252"
+
+
+def test_database_of_another_kind_is_refused_by_name(tmp_path: Path):
+    """A database without a driver here is told apart from a wrong address, without its password."""
+    with pytest.raises(ConfigError, match=r"names 'oracle'\nUse sqlite, postgresql or mysql") as caught:
+        find_source("oracle://me:secret@host/db", tmp_path)
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ConfigError, match="is no database address") as caught:
+        find_source("postgresql://me:secret@host:port/db", tmp_path)
+    assert "secret" not in str(caught.value)
 
 
 @given(st.text())

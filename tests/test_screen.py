@@ -186,8 +186,8 @@ def test_history_lists_refusals_with_reasons_and_who_went_on():
     assert "No promotions yet" in rendered(screen.history_table({"promotions": []}))
 
 
-def test_status_shows_ids_and_fingerprint_whole():
-    """What is copied from a screen is there whole, also where it takes two lines."""
+def test_status_shows_ids_whole_and_the_fingerprint_on_one_line():
+    """What is copied from a screen is there whole; where a fingerprint has no room, its beginning is, on one line."""
     champion = {
         "model_id": "ml-1",
         "fingerprint": "sha256:" + "ab" * 32,
@@ -199,8 +199,9 @@ def test_status_shows_ids_and_fingerprint_whole():
         "last_run": None,
         "next_run": None,
     }
+    assert champion["fingerprint"] in rendered(screen.status_panel(document), 120)
     text = rendered(screen.status_panel(document))
-    assert champion["fingerprint"] in "".join(text.split())
+    assert "sha256:abababababab…\n" in text
     for fact in ("policies", "ml-1", "2026-11-01 03:00", "0.9370", "none", "not scheduled"):
         assert fact in text
 
@@ -311,3 +312,50 @@ def test_console_off_a_terminal_is_plain_and_wide():
     screen.make_console(out).print(screen.gate_panel({"status": "ADMITTED", "reasons": ["word " * 22]}))
     assert "\x1b" not in out.getvalue()
     assert len(out.getvalue().splitlines()[1].split()) == 22
+
+
+def test_failed_run_says_why():
+    """Whoever asks for the status after a bad night reads what went wrong."""
+    document = {
+        "endpoint": {"name": "policies", "champion": None, "challenger": None},
+        "last_run": {
+            "run_id": "run-2",
+            "status": "FAILED",
+            "message": "calls.csv is empty",
+            "at": "2026-11-08T03:00:00Z",
+        },
+    }
+    lines = rendered(screen.status_panel(document)).splitlines()
+    place = next(place for place, line in enumerate(lines) if "run-2" in line)
+    assert lines[place + 1].strip() == "calls.csv is empty"
+
+
+@pytest.mark.parametrize(("by", "said"), [("promote", "PROMOTED"), ("rollback", "ROLLED BACK"), ("learn", "ADMITTED")])
+def test_history_tells_a_hand_from_the_gate(by: str, said: str):
+    """What a person did by hand is not called admitted."""
+    entry = {"at": "2026-11-08T03:00:00Z", "by": by, "model_id": "ml-2", "status": "ADMITTED", "reasons": []}
+    assert f"{by:<9} {said:<11}  ml-2" in rendered(screen.history_table({"promotions": [entry]}))
+
+
+def test_report_without_a_kind_is_called_by_its_caller():
+    """A stage's report has its stage's name, not "object"."""
+    assert rendered(screen.show_object({"rows": 3}, "extract")).splitlines()[0] == "extract"
+
+
+def test_zero_has_no_sign():
+    """A difference that rounds to nothing is not shown as less than nothing."""
+    assert "-0.0000" not in rendered(
+        screen.gate_panel({"status": "HELD", "reasons": [], "metric": "auc", "difference": -1e-9})
+    )
+
+
+def test_piped_output_is_as_wide_as_columns_says_and_ends_no_line_in_blanks(monkeypatch: pytest.MonkeyPatch):
+    """COLUMNS holds for files and pipes, too, and what fills up a terminal's line stays out of them."""
+    monkeypatch.setenv("COLUMNS", "60")
+    out = io.StringIO()
+    console = screen.make_console(out)
+    console.print(screen.show_object({"kind": "model", "id": "ml-1", "a": "b", "long": "word " * 40}))
+    lines = out.getvalue().splitlines()
+    assert console.width == 60
+    assert "b" in out.getvalue()
+    assert all(line == line.rstrip() and len(line) <= 60 for line in lines)

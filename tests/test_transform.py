@@ -164,3 +164,35 @@ def test_function_that_looks_beyond_its_row_is_refused(body, message):
     transform = _loaded(f"state = []\ndef expand(batch):\n{body}\n    return batch.append_column('x', x)\n")
     with pytest.raises(TransformError, match=message):
         prove_row_wise(transform, ROWS, "policy")
+
+
+@pytest.mark.parametrize(
+    "body", ["import sys\ndef expand(batch): sys.exit(0)", "raise SystemExit\ndef expand(batch): ..."]
+)
+def test_leaving_is_a_failure_of_the_function(body):
+    """A function that calls sys.exit does not end the command as if all were well."""
+    with pytest.raises(
+        TransformError, match=r"features\.py, line \d: the transform function called sys\.exit"
+    ) as caught:
+        _loaded(body)(ROWS)
+    assert caught.value.exit_code == 2
+
+
+def test_interruption_stays_an_interruption():
+    """Ctrl-C while the function runs is not taken for its failure."""
+    with pytest.raises(KeyboardInterrupt):
+        _loaded("def expand(batch): raise KeyboardInterrupt")(ROWS)
+
+
+def test_prints_stay_off_standard_output(capsys):
+    """What the function prints, when loaded and when called, cannot spoil a document on standard output."""
+    _loaded("print('loaded')\ndef expand(batch):\n    print('called')\n    return batch")(ROWS)
+    print("document")
+    assert capsys.readouterr() == ("document\n", "loaded\ncalled\n")
+
+
+def test_failing_function_is_reminded_of_its_contract():
+    """Whoever wrote a bug is told what the function gets and what it must return."""
+    with pytest.raises(TransformError) as caught:
+        _loaded("def expand(batch): return batch['age']")(ROWS)
+    assert "gets a pyarrow.RecordBatch and returns one, as many rows in the same order" in caught.value.hint

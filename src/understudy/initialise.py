@@ -22,6 +22,10 @@ from understudy.config import FILE_NAME
 from understudy.errors import ConfigError, ExtractError
 from understudy.inference import Guess, Inference
 
+DATABASE_VARIABLE = "DB_PASSWORD"
+"""The environment variable that a written address takes its password from."""
+
+_PASSWORD = re.compile(r"(?<=://)([^:/@]*):(?!\$\{)[^@]+@|(?<=[?&])(password)=[^&#]+")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"} | dict.fromkeys(
     ("mysql", "mariadb"), "mysql+pymysql"
@@ -37,13 +41,22 @@ class Source(msgspec.Struct, frozen=True):
     """A database."""
     query: str | None = None
     """The SQL that selects the rows."""
+    encoding: str = "utf-8"
+    """How the text of files is encoded."""
+
+    @property
+    def holds_password(self) -> bool:
+        """Whether the address holds a password."""
+        return self.url is not None and _PASSWORD.search(self.url) is not None
 
     def lines(self) -> list[str]:
-        """Return the lines of `[extract]`."""
-        given = {"url": self.url, "query": self.query, "files": self.files}
+        """Return the lines of `[extract]`; the password stays outside."""
+        url = None if self.url is None else _without_password(self.url)
+        encoding = None if self.encoding == "utf-8" else self.encoding
+        given = {"url": url, "query": self.query, "files": self.files, "encoding": encoding}
         lines = [f"{key} = {_string(value)}" for key, value in given.items() if value is not None]
-        if self.url is not None and sa.make_url(self.url).password and "${" not in self.url:
-            lines.insert(0, "# The address holds a password; ${NAME} in its place takes it from the environment.")
+        if self.holds_password:
+            lines.insert(0, f"# Set {DATABASE_VARIABLE} in the environment to the password, spelled as in an address.")
         return lines
 
 
@@ -133,6 +146,7 @@ def project_text(
         _data(inference, target_reason),
         _types(inference),
         _train(inference),
+        _promotion(inference),
         ["# [schedule]", '# every = "1w"  # `understudy serve` then learns by itself'],
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
@@ -197,11 +211,31 @@ def _train(inference: Inference | None) -> list[str]:
     return ["[train]", line if doubtful else f"# {line}"]
 
 
+def _promotion(inference: Inference | None) -> list[str]:
+    """Give a regression a margin that fits its target: the default fits shares only."""
+    if inference is None or not inference.deviation:
+        return []
+    margin = float(f"{inference.deviation / 100:.1e}")
+    return ["[promotion]", f"margin = {margin:.12g}  # in the target's unit: 1 % of its standard deviation"]
+
+
+def _without_password(url: str) -> str:
+    """Put a variable in the place of an address's password.
+
+    >>> _without_password("postgresql://me:secret@host/app")
+    'postgresql://me:${DB_PASSWORD}@host/app'
+    """
+    variable = f"${{{DATABASE_VARIABLE}}}"
+    return _PASSWORD.sub(lambda found: f"password={variable}" if found[2] else f"{found[1]}:{variable}@", url)
+
+
 def _find_table(source: str, directory: Path) -> Source:
     address, _, wanted = source.partition("#")
     try:
         url = sa.make_url(address)
         url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+        if url.get_backend_name() not in {"sqlite", "postgresql", "mysql", "mariadb"}:
+            raise ConfigError(f"the address names {url.get_backend_name()!r}", "Use sqlite, postgresql or mysql.")
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
             raise ConfigError(f"there is no database file {url.database!r}", "Check the path after sqlite:///.")
         engine = sa.create_engine(url)
@@ -210,10 +244,12 @@ def _find_table(source: str, directory: Path) -> Source:
         table = _choose_table(tables, wanted, address)
         key = inspector.get_pk_constraint(table)["constrained_columns"] if table in inspector.get_table_names() else []
         engine.dispose()
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
-        raise ConfigError(f"{address!r} is no database address", "Use sqlite, postgresql or mysql.") from None
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ValueError):
+        shown = _without_password(address)
+        raise ConfigError(f"{shown!r} is no database address", "Use sqlite, postgresql or mysql.") from None
     except sa.exc.SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        cause = getattr(error, "orig", None) or error
+        reason = str(cause.args[1] if len(cause.args) > 1 else cause).splitlines()[0]
         raise ExtractError(f"the database cannot be read: {reason}", "Check address, user and password.") from None
     quote = engine.dialect.identifier_preparer.quote
     query = f"select * from {quote(table)}"  # noqa: S608 - quoted, and run by its owner

@@ -11,6 +11,7 @@ import builtins
 import contextlib
 import hashlib
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,9 @@ from understudy.values import canonical_batch, read_texts
 
 PROOF_ROWS = 200
 """Rows of a sample that are run one by one at most."""
+
+_STANDARD_OUTPUT = threading.RLock()
+"""Held while standard output is turned aside: it is one for the whole process, and threads must restore it in order."""
 
 _CONTRACT = "It gets a pyarrow.RecordBatch and returns one, as many rows in the same order."
 
@@ -185,7 +189,7 @@ def _running(source: TransformSource) -> Iterator[None]:
 
     Standard output belongs to the command's own document.
     """
-    with contextlib.redirect_stdout(sys.stderr):
+    with _STANDARD_OUTPUT, contextlib.redirect_stdout(sys.stderr):
         try:
             yield
         except SystemExit as error:

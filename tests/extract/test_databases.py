@@ -258,7 +258,7 @@ def test_query_without_rows_is_one_clear_message(request, server, query, message
     [
         ("postgresql://me:pa55word@127.0.0.1:1/test", "cannot connect to postgresql://me@127.0.0.1:1/test"),
         ("mysql://me:pa55word@127.0.0.1:1/test", "cannot connect to mysql://me@127.0.0.1:1/test"),
-        ("mysql+pymysql://me:pa55word@127.0.0.1:1/test?password=pa55word", "cannot connect to"),
+        ("mysql+pymysql://me:pa55word@127.0.0.1:1/test?password=pa55word", "unknown parameter 'password'"),
         ("sqlite:///nowhere.db", "there is no SQLite file"),
         ("oracle://me:pa55word@host/test", "names 'oracle'"),
         ("pa55word", "cannot be read as a database's URL"),
@@ -294,3 +294,32 @@ def test_reading_cannot_write(sqlite, postgresql, mariadb):
         with pytest.raises(ExtractError):
             server.read("insert into {t} values (1) returning a")
     assert sqlite.connection.execute("select count(*) from t").fetchone() == (0,)
+
+
+def test_database_error_is_its_own_words(postgresql):
+    """Neither a driver's words before the message nor the mark below the query make it into the one line."""
+    with pytest.raises(ExtractError, match='the query: relation "nowhere" does not exist$') as caught:
+        postgresql.read("select nothing from nowhere").close()
+    assert "^" not in caught.value.message
+
+
+def test_parameters_of_a_mysql_address_are_honoured(tmp_path, mariadb):
+    """A certificate that is not there stops the connection, and TLS switched off does not."""
+    with read_database(MYSQL + "?ssl_disabled=true&connect_timeout=5", "select 1 as a", tmp_path) as extraction:
+        assert [row for batch in extraction for row in batch.to_pylist()] == [{"a": 1}]
+    with pytest.raises(ExtractError, match="cannot connect"):
+        read_database(MYSQL + "?ssl_ca=nowhere.pem", "select 1 as a", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ("ssl_cq=x", "unknown parameter 'ssl_cq'"),
+        ("ssl_disabled=maybe", "expected true or false"),
+        ("connect_timeout=soon", "expected a whole number of seconds"),
+    ],
+)
+def test_wrong_parameter_of_a_mysql_address_is_told(tmp_path, parameter, message):
+    """A parameter that would be passed over silently is an error before anything is reached."""
+    with pytest.raises(ExtractError, match=message):
+        read_database(f"mysql://me@127.0.0.1:1/test?{parameter}", "select 1", tmp_path)

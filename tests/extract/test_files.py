@@ -148,12 +148,27 @@ def test_csv_in_another_encoding_is_read(tmp_path):
         (b"id;city\n1;2\n", "has no comma"),
         (b"id,city\r1,2\r", "bare carriage returns"),
         ("id,city\n1,2\n".encode("utf-16"), "is not UTF-8"),
+        ("id,größe\n1,2\n".encode("latin-1"), "is not UTF-8 text: .*\n.*init --encoding"),
+        (b"\x7fELF\x02\x00\x00\r\x01\n", "a.csv is not text"),
     ],
 )
 def test_unusable_csv_is_refused_with_one_clear_message(tmp_path, data, message):
     """A file that holds no rows says so, and what is the matter with it."""
     with pytest.raises(ExtractError, match=message):
         _rows(_csv(tmp_path, data))
+
+
+def test_hints_fit_whoever_named_the_file(tmp_path):
+    """A file may stand in the project file or in a command: no hint speaks only of the one."""
+    with pytest.raises(ExtractError) as caught:
+        read_files("nowhere.csv", tmp_path)
+    assert caught.value.hint == "Check the path."
+    with pytest.raises(ExtractError) as caught:
+        _rows(_csv(tmp_path, b"id,city\n1\n"))
+    assert caught.value.hint.startswith("Correct the source. At most 10.0% may fail; a project may allow more")
+    with pytest.raises(ExtractError) as caught:
+        _rows(_csv(tmp_path, b"id,city\n1,\xe9\n"))
+    assert "Save it as UTF-8" in caught.value.hint
 
 
 def test_files_of_one_extraction_have_the_same_columns(tmp_path):

@@ -70,3 +70,24 @@ def test_several_sources_need_a_column_to_join_on(tmp_path):
     """Two sources without `join` are a mistake in the project file."""
     with pytest.raises(ConfigError, match="2 sources and 0 join columns"):
         open_sources([Extract(files="a.csv"), Extract(files="b.csv")], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("DBPW=s3cret ./dump.sh", "`./dump.sh`"),
+        ("A=1 DBPW='s3cret with blanks' ./dump.sh --key=s3cret", "`./dump.sh`"),
+        ('DBPW="s3cret" ./dump.sh | sort', "`./dump.sh`"),
+        ("$(s3cret)", "`extract.command`"),
+    ],
+)
+def test_secrets_of_a_command_stay_out_of_sources_and_messages(tmp_path, command, shown):
+    """Only the program's name is shown: assignments and arguments may hold expanded variables."""
+    (tmp_path / "dump.sh").write_text("#!/bin/sh\necho id; echo 1; exit 3\n")
+    (tmp_path / "dump.sh").chmod(0o700)
+    with pytest.raises(ExtractError) as caught:
+        _rows(extraction := open_source(Extract(command=command), tmp_path))
+    assert shown in str(caught.value)
+    if "dump" in shown:
+        assert extraction.sources == [shown]
+        assert "s3cret" not in str(caught.value)

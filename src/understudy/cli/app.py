@@ -61,10 +61,11 @@ def init(
     from understudy.screen import guesses_table
 
     document, inference, reason = begin(directory, source, target)
-    render = (lambda _: guesses_table(inference, reason)) if inference else (lambda d: f"wrote {d['file']}")
+    render = (lambda _: guesses_table(inference, reason)) if inference else (lambda d: f"Wrote {d['file']}.")
     emit(document, as_json=json, quiet=quiet, render=render)
     if not json and not quiet:
-        print(f"\nWrote {document['file']}. Look at it, then run: {document['next']}")
+        todo = f"\nWrote {document['file']}. Look at it" if inference else "Fill in [extract] and [data] there"
+        print(f"{todo}, then run: {document['next']}")
 
 
 @app.command()

@@ -78,7 +78,8 @@ def predict_file(
                 writer.write(predictor.answers(scores, top), batch.column(row_id) if row_id else None)
                 rows += batch.num_rows
         _note_rejected(extraction, note)
-    note(f"{rows:,} predictions by {predictor.model_id} in {output}")
+    if output != "-":
+        note(f"{rows:,} predictions by {predictor.model_id} in {output}")
     return {"rows": rows, "output": output, "model_id": predictor.model_id}
 
 

@@ -153,7 +153,7 @@ def _header(blocks: _Blocks) -> list[str]:
         cells = next(csv.reader(io.StringIO(data.decode(), newline="")))
     except (UnicodeDecodeError, csv.Error, StopIteration):
         raise ExtractError(
-            f"the header line of {blocks.name} is not UTF-8 text: {data[:40]!r}", ENCODING_HINT
+            f"the header line of {blocks.name} is not UTF-8 text: {data[:40].decode(errors='replace')!r}", ENCODING_HINT
         ) from None
     if len(cells) == 1 and any(mark in cells[0] for mark in ";\t|"):
         raise ExtractError(f"the header line of {blocks.name} has no comma: {cells[0][:80]!r}", "Separate by commas.")

@@ -66,11 +66,6 @@ class Inference(msgspec.Struct, frozen=True):
             if guess.excluded or guess.name == self.schema.row_id
         )
 
-    @property
-    def learns_from(self) -> tuple[str, ...]:
-        """The columns that a model would learn from, were the proposed row id taken."""
-        return tuple(feature.name for feature in self.schema.features if feature.name != self.row_id)
-
 
 def infer(
     sample: pa.Table,

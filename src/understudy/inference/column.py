@@ -152,8 +152,17 @@ class Column:
         return self.values[int(counts.argmax())] if self.filled else ""
 
 
-def plain(number: float) -> str:
-    """Write a number for people; years go without a thousands separator, and so does all below 10,000."""
+def span(low: float, high: float) -> str:
+    """Write from where to where numbers go; years go without a thousands separator, and so does all below 10,000.
+
+    >>> span(1300, 215245), span(1872, 2010)
+    ('1,300 to 215,245', '1872 to 2010')
+    """
+    separator = "," if max(abs(low), abs(high)) >= 10_000 else ""
+    return f"{_plain(low, separator)} to {_plain(high, separator)}"
+
+
+def _plain(number: float, separator: str) -> str:
     if number != round(number) or abs(number) >= 1e15:
         return f"{number:g}"
-    return f"{number:,.0f}" if abs(number) >= 10_000 else f"{number:.0f}"
+    return f"{number:{separator}.0f}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from understudy.inference.codes import Floats, look_like_codes
-from understudy.inference.column import Column, plain
+from understudy.inference.column import Column, span
 from understudy.inference.targets import tells_truth
 from understudy.schema import AttributeType
 from understudy.values import TRUE_WORDS
@@ -173,7 +173,7 @@ def _number(column: Column, _: Floats | None) -> Verdict | None:
     if len(numbers) == 1:
         reason = f"always {numbers[0]:g}{_holes(column)}; says nothing until it varies"
         return Verdict(NUMERIC, reason, doubtful=not column.absent)
-    reason = f"{len(numbers):,} distinct {kind}s, {plain(numbers[0])} to {plain(numbers[-1])}{_holes(column)}"
+    reason = f"{len(numbers):,} distinct {kind}s, {span(numbers[0], numbers[-1])}{_holes(column)}"
     if column.stray:
         cells = "1 cell is" if column.stray == 1 else f"{column.stray:,} cells are"
         reason += f"; {cells} no number, such as {_quoted(_a_stray(column))}"

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from understudy.errors import ConfigError, InvalidInput
-from understudy.inference.column import Column, plain
+from understudy.inference.column import Column, span
 from understudy.schema import ModelType
 from understudy.target import sorted_labels
 from understudy.values import FALSE_WORDS, TRUE_WORDS
@@ -55,11 +55,11 @@ def model_type(column: Column) -> tuple[ModelType, str]:
     if not column.is_number:
         return ModelType.MULTICLASS, f"{column.distinct:,} labels, {_listed(sorted_labels(list(column.labels)))}"
     numbers, counts = column.sorted_numbers
-    span = f"{plain(numbers[0])} to {plain(numbers[-1])}"
+    reach = span(numbers[0], numbers[-1])
     if column.is_whole and len(numbers) <= MAX_WHOLE_CLASSES and counts.min() >= SEEN_OFTEN:
-        reason = f"{len(numbers)} whole numbers, {span}, each seen often: taken for classes, not for a quantity"
+        reason = f"{len(numbers)} whole numbers, {reach}, each seen often: taken for classes, not for a quantity"
         return ModelType.MULTICLASS, reason
-    return ModelType.REGRESSION, f"{len(numbers):,} distinct numbers, {span}"
+    return ModelType.REGRESSION, f"{len(numbers):,} distinct numbers, {reach}"
 
 
 def tells_truth(column: Column) -> bool:

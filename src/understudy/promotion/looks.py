@@ -60,7 +60,7 @@ def _pays_with_known(looks: Looks, margin: float) -> Iterator[Doubt]:
     known, fresh = looks.known, looks.fresh
     if known is None or fresh is None or known.upper >= 0 or known.difference >= -MATERIAL * margin:
         return
-    if fresh.difference > known.difference:
+    if fresh.difference > 0:  # without a gain nothing was paid for; the rule alone judges a loss
         yield Doubt(
             "known_rows_lost",
             f"the challenger loses {-known.difference:.4f} of {known.metric} on the {known.rows:,} rows known before, "

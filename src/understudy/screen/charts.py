@@ -65,7 +65,9 @@ def score_histogram(ones: Sequence[int], zeros: Sequence[int], threshold: float 
             Bar(ones[place] / most, 24),
             f"{ones[place]:,}",
         )
-    return Group(table, Text(f"cut-off {threshold:g}", style="dim"))
+    return Group(
+        table, Text(f"rows with each score; left actual 0, right actual 1; cut-off {threshold:g}", style="dim")
+    )
 
 
 def residual_histogram(edges: Sequence[float], counts: Sequence[int]) -> RenderableType:

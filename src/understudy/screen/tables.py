@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.text import Text
 
 from understudy.inference import Inference
 from understudy.screen.words import Bar, columns, figure, metric_label, moment, number, title, verdict
+
+SHORT_FINGERPRINT = 19
+"""Characters of a fingerprint that are shown where there is no room: its method and 12 digits."""
 
 Document = Mapping[str, Any]
 
@@ -24,7 +29,7 @@ def history_table(document: Document) -> RenderableType:
     for entry in promotions:
         lines.append(
             Text.assemble(
-                f"{moment(entry['at'])}  {entry['by']:<9} ", verdict(f"{entry['status']:<8}"), f"  {entry['model_id']}"
+                f"{moment(entry['at'])}  {entry['by']:<9} ", verdict(f"{_outcome(entry):<11}"), f"  {entry['model_id']}"
             )
         )
         said = [*entry.get("reasons", ()), _succession(entry)]
@@ -45,7 +50,10 @@ def status_panel(document: Document) -> RenderableType:
             str(last.get("status", "")),
             str(last.get("run_id", "")),
         ]
-        table.add_row(Text("last run", style="dim"), Text("  ".join(filter(None, said))))
+        line = Text("  ".join(filter(None, said)))
+        if last.get("status") == "FAILED" and last.get("message"):
+            line.append(f"\n{last['message']}", style="red")
+        table.add_row(Text("last run", style="dim"), line)
     table.add_row(
         Text("next run", style="dim"), moment(document.get("next_run")) if document.get("next_run") else "not scheduled"
     )
@@ -55,15 +63,22 @@ def status_panel(document: Document) -> RenderableType:
     return Group(title(endpoint["name"]), table)
 
 
-def show_object(document: Document) -> RenderableType:
-    """Show any object whole, nested parts indented, numbers plain; long lists are counted."""
-    kind = str(document.get("kind", "object")).replace("_", " ")
+def show_object(document: Document, heading: str = "object") -> RenderableType:
+    """Show any object whole, nested parts indented, numbers plain; long lists are counted.
+
+    Parameters
+    ----------
+    document : with `id`, where it has one.
+    heading : what a document without `kind` is called.
+    """
+    kind = str(document.get("kind", heading)).replace("_", " ")
     body = {key: value for key, value in document.items() if key not in {"kind", "id"}}
     table = columns("", " ")
     table.columns[1].overflow = "fold"
     for label, value in _fields(body):
         table.add_row(Text(label, style="dim", no_wrap=True), Text(value))
-    return Group(Text.assemble((kind, "dim"), "  ", (str(document.get("id", "")), "bold")), table)
+    named = [("  ", ""), (str(document["id"]), "bold")] if "id" in document else []
+    return Group(Text.assemble((kind, "dim"), *named), table)
 
 
 def predictions_table(document: Document, top: int = 3) -> RenderableType:
@@ -130,11 +145,32 @@ def insights_table(attributes: Iterable[Document]) -> RenderableType:
     return table
 
 
+def _outcome(entry: Document) -> str:
+    """Tell what a person did by hand from what the gate admitted."""
+    if entry["status"] == "ADMITTED":
+        return {"promote": "PROMOTED", "rollback": "ROLLED BACK"}.get(entry["by"], "ADMITTED")
+    return str(entry["status"])
+
+
 def _succession(entry: Document) -> str:
     champion, before = entry.get("champion"), entry.get("champion_before")
     if champion == before:
         return f"{champion} goes on serving." if champion else "Nobody serves."
     return f"It takes over from {before}." if before else ""
+
+
+@dataclass(frozen=True)
+class _Fingerprint:
+    """A fingerprint on one line: its beginning where there is no room for the whole."""
+
+    text: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(SHORT_FINGERPRINT + 1, len(self.text))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        whole = len(self.text) <= options.max_width
+        yield Text(self.text if whole else f"{self.text[:SHORT_FINGERPRINT]}…", style="dim", no_wrap=True)
 
 
 def _player(player: Document | None) -> RenderableType:
@@ -146,7 +182,7 @@ def _player(player: Document | None) -> RenderableType:
     for name, value in (player.get("metrics") or {}).items():
         said.append(f"\n{metric_label(name)} {figure(name, value)}")
     if player.get("fingerprint"):
-        said.append(f"\n{player['fingerprint']}", style="dim")
+        return Group(said, _Fingerprint(player["fingerprint"]))
     return said
 
 

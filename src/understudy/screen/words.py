@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TextIO
+from typing import TextIO, cast
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
@@ -17,17 +19,39 @@ from rich.text import Text
 from understudy.metrics.catalogue import METRICS
 
 PIPE_WIDTH = 120
-"""Columns where nobody's terminal says how many there are."""
+"""Columns where neither a terminal nor COLUMNS says how many there are."""
 
-_VERDICTS = {"ADMITTED": "bold green", "HELD": "bold yellow", "REFUSED": "bold red"}
+_VERDICTS = {
+    **dict.fromkeys(("ADMITTED", "PROMOTED", "ROLLED BACK"), "bold green"),
+    "HELD": "bold yellow",
+    "REFUSED": "bold red",
+}
 _STATES = {"COMPLETED": "green", "INPROGRESS": "yellow", "PENDING": "yellow", "FAILED": "bold red"}
 
 
 def make_console(stream: TextIO | None = None) -> Console:
     """Return a console on a stream (standard output if left out), plain where the stream is no terminal."""
     stream = stream or sys.stdout
-    width = None if stream.isatty() else PIPE_WIDTH
-    return Console(file=stream, width=width, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    if stream.isatty():
+        width, file = None, stream
+    else:
+        asked = os.environ.get("COLUMNS", "")
+        width, file = int(asked) if asked.isdecimal() and int(asked) else PIPE_WIDTH, cast("TextIO", _Trimmed(stream))
+    return Console(file=file, width=width, highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+class _Trimmed:
+    """A stream that no line leaves with blanks at its end: files and pipes have no use for what fills a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write whole lines, without the blanks at their ends."""
+        return self._stream.write(re.sub(r"[ \t]+(?=\n)", "", text))
 
 
 def title(text: str) -> Text:
@@ -47,8 +71,8 @@ def columns(*headings: str, right: Iterable[str] = ()) -> Table:
 
 
 def verdict(status: str) -> Text:
-    """Return a verdict or the status of an object in its colour."""
-    return Text(status, style=_VERDICTS.get(status) or _STATES.get(status, ""))
+    """Return a verdict, padded or not, or the status of an object in its colour."""
+    return Text(status, style=_VERDICTS.get(status.strip()) or _STATES.get(status, ""))
 
 
 def metric_label(name: str) -> str:
@@ -66,7 +90,7 @@ def figure(name: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "-"
     metric = METRICS.get(name)
-    return number(value) if metric is not None and metric.unit == "target" else f"{value:.4f}"
+    return number(value) if metric is not None and metric.unit == "target" else f"{value:z.4f}"
 
 
 def number(value: float) -> str:
@@ -80,7 +104,7 @@ def number(value: float) -> str:
     if value == int(value):
         return f"{int(value):,}"
     digits = max(0, 4 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{digits}f}" if digits <= 7 else f"{value:.3g}"
+    return f"{value:z,.{digits}f}" if digits <= 7 else f"{value:.3g}"
 
 
 def seconds(value: float) -> str:
