@@ -298,7 +298,7 @@ def test_reading_cannot_write(sqlite, postgresql, mariadb):
 
 def test_database_error_is_its_own_words(postgresql):
     """Neither a driver's words before the message nor the mark below the query make it into the one line."""
-    with pytest.raises(ExtractError, match='the query: relation "nowhere" does not exist$') as caught:
+    with pytest.raises(ExtractError, match=r'the query: relation "nowhere" does not exist\n') as caught:
         postgresql.read("select nothing from nowhere").close()
     assert "^" not in caught.value.message
 

@@ -77,7 +77,7 @@ def test_several_sources_need_a_column_to_join_on(tmp_path):
     [
         ("DBPW=s3cret ./dump.sh", "`./dump.sh`"),
         ("A=1 DBPW='s3cret with blanks' ./dump.sh --key=s3cret", "`./dump.sh`"),
-        ('DBPW="s3cret" ./dump.sh | sort', "`./dump.sh`"),
+        ('DBPW="s3cret" ./dump.sh; exit 3', "`./dump.sh`"),
         ("$(s3cret)", "`extract.command`"),
     ],
 )

@@ -52,6 +52,7 @@ def init(
         str | None, typer.Option("--from", metavar="FILE_OR_URL", help="Where the rows are; URL#table names a table.")
     ] = None,
     target: Annotated[str | None, typer.Option("--target", help="The attribute to predict.")] = None,
+    encoding: Annotated[str, typer.Option("--encoding", help="How the text of the file is encoded.")] = "utf-8",
     json: Json = False,
     quiet: Quiet = False,
     version: Version = False,
@@ -60,7 +61,7 @@ def init(
     from understudy.cli.beginning import begin
     from understudy.screen import guesses_table
 
-    document, inference, reason = begin(directory, source, target)
+    document, inference, reason = begin(directory, source, target, encoding)
     render = (lambda _: guesses_table(inference, reason)) if inference else (lambda d: f"Wrote {d['file']}.")
     emit(document, as_json=json, quiet=quiet, render=render)
     if not json and not quiet:
@@ -93,7 +94,7 @@ def extract(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = Fa
     from understudy.screen import show_object
 
     _, report = _watched(project, pipeline.extract, quiet=quiet)
-    emit(plain(report), as_json=json, quiet=quiet, render=show_object)
+    emit(plain(report), as_json=json, quiet=quiet, render=lambda d: show_object(d, "extract"))
 
 
 @app.command()
@@ -106,7 +107,7 @@ def transform(
     from understudy.screen import show_object
 
     _, report = _watched(project, pipeline.transform, quiet=quiet)
-    emit(plain(report), as_json=json, quiet=quiet, render=show_object)
+    emit(plain(report), as_json=json, quiet=quiet, render=lambda d: show_object(d, "transform"))
 
 
 @app.command()

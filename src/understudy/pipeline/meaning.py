@@ -94,6 +94,11 @@ def _declared_schema(project: Project, declared: Schema, sample: pa.Table) -> Sc
 
 def _inferred_schema(project: Project, sample: pa.Table, target: str) -> tuple[Schema, list[str]]:
     guess = infer(sample, target=target, row_id=project.data.row_id, declared=project.data.types)
+    if not guess.schema.features:
+        raise ConfigError(
+            f"there is no attribute to learn from; left out are {'; '.join(guess.left_out.splitlines())}",
+            "Declare the type of one under [data.types] to learn from it.",
+        )
     return guess.schema, [f"{g.name}: {g.type.value}, {g.reason}" for g in guess.guesses if g.doubtful]
 
 
