@@ -306,8 +306,9 @@ def test_quiet_stages_say_nothing():
     assert out.getvalue() == ""
 
 
-def test_console_off_a_terminal_is_plain_and_wide():
+def test_console_off_a_terminal_is_plain_and_wide(monkeypatch):
     """A pipe gets no colour and enough columns for a table."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     out = io.StringIO()
     screen.make_console(out).print(screen.gate_panel({"status": "ADMITTED", "reasons": ["word " * 22]}))
     assert "\x1b" not in out.getvalue()
