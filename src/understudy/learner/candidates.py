@@ -31,6 +31,8 @@ LANES = 16
 """Lanes of one group: one line of memory of float32."""
 STATE_BYTES = 384 << 20
 """Memory for all groups' weights; a larger vocabulary gets fewer candidates."""
+AUDITION_BYTES = 128 << 20
+"""The same for an audition, of which there is one for each core at a time."""
 CACHED_BYTES = 4 << 20
 """Weights up to which sixteen lanes cost hardly more than one."""
 ALL_ROWS = -2

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from understudy.errors import TrainingError, UsageError
 from understudy.learner.candidates import (
     ALL_ROWS,
+    AUDITION_BYTES,
     RATES,
     STATE_BYTES,
     STRENGTHS,
@@ -122,7 +123,7 @@ def audition(rows: Rows, loss: str, outputs: int, settings: Settings, share: flo
     Raises as `learn` does.
     """
     problem = _problem(rows, loss_named(loss).code, outputs)
-    candidates = _affordable(_candidates(settings, rows.count), problem)
+    candidates = _affordable(_candidates(settings, rows.count), problem, AUDITION_BYTES)
     passes = max(1, round(_passes(rows.count, settings.max_passes) * share))
     reports: list[CandidateReport] = []
     with ThreadPoolExecutor(settings.threads or os.cpu_count() or 1) as pool:
@@ -146,10 +147,12 @@ def _candidates(settings: Settings, rows: int) -> tuple[Candidate, ...]:
     return tuple(Candidate(rate, 0.0, strength / rows) for strength in STRENGTHS for rate in RATES)
 
 
-def _affordable(candidates: tuple[Candidate, ...], problem: Problem) -> tuple[Candidate, ...]:
+def _affordable(
+    candidates: tuple[Candidate, ...], problem: Problem, state_bytes: int = STATE_BYTES
+) -> tuple[Candidate, ...]:
     """Keep the likeliest candidates whose weights and sums fit in memory, and always the first."""
     bytes_each = 12 * len(problem.traits) * problem.outputs * problem.validation.parts
-    return candidates[: max(1, STATE_BYTES // bytes_each)]
+    return candidates[: max(1, state_bytes // bytes_each)]
 
 
 def _in_units(entry: CandidateReport, spread: float) -> CandidateReport:
