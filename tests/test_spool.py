@@ -1,10 +1,11 @@
 """Rows at rest: whole or not there, and read back as they were."""
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from understudy.errors import CorruptObject
-from understudy.spool import read_rows, row_schema, write_rows
+from understudy.spool import read_rows, write_rows
 from understudy.values import BATCH_ROWS
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", pa.float64()), ("d", pa.bool_())])
@@ -30,7 +31,7 @@ def test_rows_come_back_as_they_were(tmp_path):
     back = list(read_rows(tmp_path / "deep" / "rows.parquet"))
     assert pa.Table.from_batches(back) == pa.Table.from_batches(batches)
     assert max(batch.num_rows for batch in back) <= BATCH_ROWS
-    assert row_schema(tmp_path / "deep" / "rows.parquet") == SCHEMA
+    assert pq.read_schema(tmp_path / "deep" / "rows.parquet") == SCHEMA
 
 
 def test_columns_can_be_chosen(tmp_path):
@@ -44,7 +45,7 @@ def test_no_rows_are_a_file_without_rows(tmp_path):
     """An empty stream has its schema all the same."""
     write_rows(tmp_path / "rows.parquet", SCHEMA, [])
     assert sum(batch.num_rows for batch in read_rows(tmp_path / "rows.parquet")) == 0
-    assert row_schema(tmp_path / "rows.parquet") == SCHEMA
+    assert pq.read_schema(tmp_path / "rows.parquet") == SCHEMA
 
 
 def test_failing_source_leaves_the_rows_before(tmp_path):

@@ -66,8 +66,3 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.R
             yield from file.iter_batches(BATCH_ROWS, columns=None if columns is None else list(columns))
     except (pa.ArrowException, OSError) as error:
         raise CorruptObject(f"the rows in {path} could not be read: {error}", "Run `understudy learn` again.") from None
-
-
-def row_schema(path: Path) -> pa.Schema:
-    """Return the Arrow schema of the rows in `path`."""
-    return pq.read_schema(path)

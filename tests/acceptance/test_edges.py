@@ -238,3 +238,11 @@ def test_target_far_from_zero_keeps_its_digits(tmp_path):
         project.write('name = "t"\n[extract]\nfiles = "t.csv"\n[data]\ntarget = "y"\nrow_id = "id"\n')
         errors.append(project.do("learn")["metrics"]["rmse"])
     assert errors[1] == pytest.approx(errors[0], rel=0.05)
+
+
+def test_row_id_that_is_not_there_is_not_missed(learned, tmp_path):
+    """Only what an answer hangs on is called missing; a row id is no feature."""
+    write_csv(tmp_path / "new.csv", [row[1:5] for row in calls(3)], CALLS[1:5])
+    told = learned.run("predict", "--file", tmp_path / "new.csv", "--json")
+    assert len(told.json["predictions"]) == 3
+    assert "lack" not in told.err

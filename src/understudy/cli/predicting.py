@@ -132,7 +132,9 @@ def _compare_columns(predictor: Predictor, extraction: Extraction, note: Note) -
             f"It asks for {', '.join(sorted(known)[:12])}; does the file lack its header line?",
         )
     unknown = [name for name in extraction.columns if name not in known and name != predictor.model.target.name]
-    missing = sorted(known - set(extraction.columns))
+    features = {attribute.name for attribute in predictor.model.schema.features}
+    asked = known if predictor.transform else known & features  # a row id that is not there is not missed
+    missing = sorted(asked - set(extraction.columns))
     if unknown:
         note(f"the model does not know {', '.join(unknown)}; ignored")
     if missing:
