@@ -128,12 +128,12 @@ class Catalog:
 
     def _prepare(self, *, create: bool) -> None:
         """Make the tables where there are none; an existing catalog is only read."""
-        with self._read() as connection:
+        with self.reading() as connection:
             version = version_of(connection)
         if version is None and not create:
             raise StoreError(f"there is no catalog in {self}", "The first `understudy learn` makes it.")
         if version is None:
-            with self._write() as connection:
+            with self.writing() as connection:
                 bring_to_version(connection)
 
     def __str__(self) -> str:
@@ -155,7 +155,7 @@ class Catalog:
         """Add an entity; raises StoreError where the id is taken."""
         at = now()
         entity = Entity(entity_id, kind, project, status, at, at, document)
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.execute(entities.insert().values(msgspec.structs.asdict(entity)))
         return entity
 
@@ -163,14 +163,14 @@ class Catalog:
         """Replace an entity's status, document, or both; raises NotFound."""
         changes = {"status": status, "document": document}
         given = {name: value for name, value in changes.items() if value is not None}
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.execute(entities.update().where(entities.c.id == entity_id).values(updated_at=now(), **given))
             return _entity(connection, entity_id)
 
     def retire(self, model_id: str) -> bool:
         """Mark a model DELETED unless it serves somewhere at this very moment; tell whether it was marked."""
         serves = sa.select(endpoints.c.name).where(endpoints.c.champion == model_id)
-        with self._write() as connection:
+        with self.writing() as connection:
             if connection.execute(serves).first() is not None:
                 return False
             connection.execute(
@@ -180,7 +180,7 @@ class Catalog:
 
     def get(self, entity_id: str) -> Entity:
         """Return the entity `entity_id`; raises NotFound."""
-        with self._read() as connection:
+        with self.reading() as connection:
             return _entity(connection, entity_id)
 
     def find(self, kind: str, *, project: str | None = None, limit: int | None = None) -> list[Entity]:
@@ -188,7 +188,7 @@ class Catalog:
         query = sa.select(*_ENTITY).where(entities.c.kind == kind).order_by(entities.c.sequence.desc()).limit(limit)
         if project is not None:
             query = query.where(entities.c.project == project)
-        with self._read() as connection:
+        with self.reading() as connection:
             return [Entity(**row) for row in connection.execute(query).mappings()]
 
     def record(self, promotion: Promotion, *, pin: bool | None = None) -> Promotion:
@@ -204,7 +204,7 @@ class Catalog:
 
         """
         promotion = msgspec.structs.replace(promotion, at=now())
-        with self._write() as connection:
+        with self.writing() as connection:
             _compare(_made_endpoint(connection, promotion.endpoint), promotion)
             changes: dict[str, object] = {} if pin is None else {"pinned": pin}
             if promotion.champion != promotion.champion_before:
@@ -221,30 +221,32 @@ class Catalog:
 
     def pin(self, name: str, *, pinned: bool) -> EndpointState:
         """Set or lift an endpoint's pin."""
-        with self._write() as connection:
+        with self.writing() as connection:
             state = _made_endpoint(connection, name)
             connection.execute(endpoints.update().where(endpoints.c.name == name).values(pinned=pinned))
         return msgspec.structs.replace(state, pinned=pinned)
 
     def endpoint(self, name: str) -> EndpointState:
         """Return who serves under `name`; a name never used has no champion."""
-        with self._read() as connection:
+        with self.reading() as connection:
             return _endpoint(connection, name) or EndpointState(name)
 
     def promotions(self, endpoint: str) -> list[Promotion]:
         """Return an endpoint's history, oldest first, refusals included."""
         query = sa.select(promotions).where(promotions.c.endpoint == endpoint).order_by(promotions.c.sequence)
-        with self._read() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).mappings().all()
         return [Promotion(**{**row, "reasons": tuple(row["reasons"])}) for row in rows]
 
     @contextlib.contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
+        """Give a connection in a transaction that reads; raises StoreError in our words."""
         with self._explained(), self._engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
+        """Give a connection in a transaction that holds the one write lock, and is flushed to the disk at its end."""
         with (
             self._explained(),
             self._engine.connect().execution_options(writes=True) as connection,

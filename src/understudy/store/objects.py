@@ -17,6 +17,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from understudy.errors import ConfigError, CorruptObject, StoreError
 from understudy.store.lock import try_lock
@@ -148,6 +149,19 @@ class Objects:
                     "Check the disk and the folder's permissions.",
                 ) from error
             raise
+
+    @contextlib.contextmanager
+    def writer(self, name: str, *, needed: int = 0) -> Iterator[BinaryIO]:
+        """Give a file to write, which becomes the object `name` when the block ends; raises as `writing`."""
+        with self.writing(name, needed=needed) as path, path.open("wb") as file:
+            yield file
+
+    def reader(self, name: str) -> BinaryIO:
+        """Open an object for reading from any place; the caller closes it. Raises StoreError."""
+        try:
+            return self.path(name).open("rb")
+        except OSError as error:
+            raise StoreError(f"the object {self.path(name)} cannot be read: {error.strerror}") from None
 
     def delete(self, name: str) -> None:
         """Remove an object, file or folder, at once; one that does not exist is no error. Needs no free space."""

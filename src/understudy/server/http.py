@@ -1,0 +1,65 @@
+"""What a door gets and gives: a request whose body is a stream, and a response whose body may be one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+
+class TooLarge(Exception):
+    """A body is larger than its door allows."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. The body can be read once."""
+
+    method: str
+    raw_path: str
+    """The path as it was sent, still percent-encoded, without the query."""
+    raw_query: str
+    """What stood behind the question mark, as it was sent; empty without one."""
+    headers: Mapping[str, str]
+    """Values by lower-case name; a name that was sent several times has its values joined by commas."""
+    body: AsyncIterator[bytes]
+    """Pieces of the body as they arrive, of any size."""
+
+    @property
+    def path(self) -> str:
+        """The path, percent-decoded."""
+        return unquote(self.raw_path)
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The query's parameters in order, percent-decoded; one without a value has an empty one."""
+        return parse_qsl(self.raw_query, keep_blank_values=True)
+
+    async def read(self, limit: int) -> bytes:
+        """Return the whole body; raises TooLarge where it has more than `limit` bytes."""
+        declared = self.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
+            raise TooLarge
+        data = bytearray()
+        async for piece in self.body:
+            data += piece
+            if len(data) > limit:
+                raise TooLarge
+        return bytes(data)
+
+
+@dataclass(frozen=True)
+class Response:
+    """One HTTP response."""
+
+    status: int
+    body: bytes | AsyncIterator[bytes] = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By name; `Content-Length` is added where the body is bytes."""
+
+
+def json_response(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a document as JSON."""
+    return Response(status, msgspec.json.encode(document), {"Content-Type": "application/json", **(headers or {})})
