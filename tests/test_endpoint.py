@@ -127,7 +127,7 @@ def test_rollback_passes_over_deleted_models(endpoint):
     """A former champion that was deleted cannot serve again; the next one back does."""
     for model_id in ("ml-a", "ml-b", "ml-c"):
         learn(endpoint, model_id)
-    endpoint._catalog.update("ml-b", status="DELETED")
+    endpoint._catalog.retire("ml-b")
     assert endpoint.rollback().champion == "ml-a"
 
 

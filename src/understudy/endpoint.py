@@ -158,10 +158,10 @@ def _line_of_champions(history: Sequence[Promotion]) -> list[str]:
 
 def _usable_model(catalog: Catalog, model_id: str) -> Entity | None:
     try:
-        entity = catalog.get(model_id)
+        entity = catalog.get(model_id, "model")
     except NotFound:
         return None
-    return entity if entity.kind == "model" and entity.status == "COMPLETED" else None
+    return entity if entity.status == "COMPLETED" else None
 
 
 def _entry(promotion: Promotion) -> HistoryEntry:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from understudy.config import Project
+from understudy.config import Place, Project
 from understudy.endpoint import Endpoint
 from understudy.errors import NoChampion, NotFound, StoreError
 from understudy.model import MANIFEST, WEIGHTS, Model
@@ -17,57 +17,33 @@ from understudy.store.objects import Objects, open_objects
 from understudy.transform import Transform, TransformSource, load
 
 
-class House:
-    """Catalog and objects of one project."""
+class Storehouse:
+    """Catalog and objects of a folder, whether or not it is a project's."""
 
-    def __init__(self, project: Project, *, create: bool = False) -> None:
-        self.project = project
+    def __init__(self, place: Place | Project, *, create: bool = False) -> None:
+        self.place = place
         self._create = create
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The project's catalog; raises StoreError where there is none yet and none may be made."""
-        return Catalog.open(self.project.database_url(self.project.store.catalog), create=self._create)
+        """The catalog; raises StoreError where there is none yet and none may be made."""
+        return Catalog.open(self.place.database_url(self.place.store.catalog), create=self._create)
 
     @cached_property
     def objects(self) -> Objects:
-        """The project's objects."""
-        return open_objects(self.project.location(self.project.store.objects))
+        """The objects."""
+        return open_objects(self.place.location(self.place.store.objects))
 
     @property
-    def endpoint(self) -> Endpoint:
-        """The project's stable name."""
-        return Endpoint(self.catalog, self.project.name)
+    def catalog_exists(self) -> bool:
+        """Whether there is a catalog at all; one on a server is taken to exist."""
+        scheme, _, file = self.place.database_url(self.place.store.catalog).partition(":///")
+        return scheme != "sqlite" or Path(file).exists()
 
     @property
     def lock(self) -> Path:
         """The file that one learning process at a time holds locked, whatever project of this store it learns."""
         return self.objects.root.parent / "learn.lock"
-
-    def champion(self) -> Predictor | None:
-        """Return who serves; None before the first promotion."""
-        state = self.endpoint.champion()
-        return self.predictor(state.champion) if state and state.champion else None
-
-    def serving(self) -> Predictor:
-        """Return who serves; raises NoChampion before the first promotion."""
-        try:
-            champion = self.champion()
-        except StoreError:
-            if self.catalog_exists:
-                raise
-            champion = None
-        if champion is None:
-            raise NoChampion(
-                f"endpoint {self.project.name!r} has no champion yet", "`understudy learn` makes and admits the first."
-            )
-        return champion
-
-    @property
-    def catalog_exists(self) -> bool:
-        """Whether there is a catalog at all; one on a server is taken to exist."""
-        scheme, _, file = self.project.database_url(self.project.store.catalog).partition(":///")
-        return scheme != "sqlite" or Path(file).exists()
 
     def predictor(self, model_id: str) -> Predictor:
         """Return the model `model_id` behind its own transform function; raises NotFound and CorruptObject."""
@@ -77,10 +53,13 @@ class House:
 
     def model_entity(self, model_id: str) -> Entity:
         """Return what the catalog knows of a model; raises NotFound."""
-        entity = self.catalog.get(model_id)
-        if entity.kind != "model":
-            raise NotFound(f"{model_id!r} is a {entity.kind}, not a model", "`understudy history` names the models.")
-        return entity
+        try:
+            return self.catalog.get(model_id, "model")
+        except NotFound:
+            other = self.catalog.get(model_id).kind
+            raise NotFound(
+                f"{model_id!r} is a {other}, not a model", "`understudy history` names the models."
+            ) from None
 
     def model(self, entity: Entity) -> Model:
         """Read a model's folder, verified against its fingerprint."""
@@ -101,6 +80,38 @@ class House:
     def keep_transform(self, source: TransformSource | None) -> str | None:
         """Write the source of a transform function; return the object's name."""
         return self.objects.put_content("code", msgspec.json.encode(source), ".json") if source else None
+
+
+class House(Storehouse):
+    """Catalog and objects of one project, and its endpoint."""
+
+    def __init__(self, project: Project, *, create: bool = False) -> None:
+        super().__init__(project, create=create)
+        self.project = project
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The project's stable name."""
+        return Endpoint(self.catalog, self.project.name)
+
+    def champion(self) -> Predictor | None:
+        """Return who serves; None before the first promotion."""
+        state = self.endpoint.champion()
+        return self.predictor(state.champion) if state and state.champion else None
+
+    def serving(self) -> Predictor:
+        """Return who serves; raises NoChampion before the first promotion."""
+        try:
+            champion = self.champion()
+        except StoreError:
+            if self.catalog_exists:
+                raise
+            champion = None
+        if champion is None:
+            raise NoChampion(
+                f"endpoint {self.project.name!r} has no champion yet", "`understudy learn` makes and admits the first."
+            )
+        return champion
 
 
 def model_object(fingerprint: str) -> str:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -298,3 +299,104 @@ def test_kill_leaves_a_champion_that_exists(tmp_path):
         assert reported in [entry.model_id for entry in history]
         assert [entry.champion_before for entry in history[1:]] == [entry.champion for entry in history[:-1]]
         catalog.close()
+
+
+VERSION_1 = """
+create table schema_version (version integer not null);
+create table entities (sequence {serial}, id text not null unique, kind text not null, project text not null,
+  created_at text not null, updated_at text not null, status text not null, document json not null);
+create index entities_by_kind on entities (kind, project, sequence);
+create table promotions (sequence {serial}, endpoint text not null, at text not null, by text not null, run_id text,
+  model_id text not null, status text not null, reasons json not null, champion_before text, champion text,
+  document json not null);
+create index promotions_by_endpoint on promotions (endpoint, sequence);
+create table endpoints (name text primary key, champion text references entities (id), since text, run_id text,
+  pinned boolean not null, document json not null);
+insert into schema_version values (1);
+insert into entities (id, kind, project, created_at, updated_at, status, document) values
+  ('ml-1', 'model', 'policies', '2026-01-01', '2026-01-02', 'COMPLETED', '{{"classes": ["é"]}}');
+insert into endpoints values ('policies', 'ml-1', '2026-01-02', 'run-1', {true}, '{{}}');
+"""
+
+
+def test_catalog_of_the_first_version_is_brought_up_to_date(catalog_url):
+    """An older catalog opens with everything that was in it, and takes what the new version knows."""
+    if catalog_url == "sqlite://":
+        pytest.skip("a catalog in memory is never older than the program")
+    postgresql = catalog_url.startswith("postgresql")
+    words = {
+        "serial": "serial primary key" if postgresql else "integer primary key",
+        "true": "true" if postgresql else 1,
+    }
+    engine = sa.create_engine(catalog_url)
+    with engine.begin() as connection:
+        for statement in VERSION_1.format(**words).split(";")[:-1]:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    catalog = Catalog.open(catalog_url)
+    assert catalog.get("ml-1").document == {"classes": ["é"]}
+    state = catalog.endpoint("policies")
+    assert (state.champion, state.since, state.pinned) == ("ml-1", "2026-01-02", True)
+    catalog.create("data_source", "ml-1", {})
+    catalog.create("model", "ml-2", {}, status="COMPLETED")
+    catalog.record(admitted("ml-2", "ml-1"))
+    assert catalog.endpoint("policies").champion == "ml-2"
+    catalog.close()
+
+
+def test_id_is_unique_within_its_kind_only(catalog):
+    """A data source and a model may share an id; each is found by its kind."""
+    catalog.create("model", "same", {"what": "model"})
+    catalog.create("data_source", "same", {"what": "source"})
+    assert catalog.get("same", "data_source").document == {"what": "source"}
+    with pytest.raises(StoreError):
+        catalog.create("model", "same", {})
+
+
+def test_created_once_is_created_once(catalog):
+    """The second creation of an id gives the first entity back; a deleted one makes way, but not one with a history."""
+    first, new = catalog.create_once("model", "ml-1", {"take": 1}, name="first")
+    assert new
+    assert catalog.create_once("model", "ml-1", {"take": 2}) == (first, False)
+    catalog.retag("model", "ml-1", lambda _: {"team": "a"})
+    catalog.retire("ml-1")
+    again, new = catalog.create_once("model", "ml-1", {"take": 2})
+    assert (new, again.document, catalog.tags("model", "ml-1")) == (True, {"take": 2}, {})
+    catalog.amend("model", "ml-1", lambda e: msgspec.structs.replace(e, status="COMPLETED"))
+    with_models(catalog, "ml-2")
+    catalog.record(admitted("ml-1", None))
+    catalog.record(admitted("ml-2", "ml-1"))
+    assert catalog.retire("ml-1")
+    assert catalog.create_once("model", "ml-1", {})[1] is False
+
+
+def test_amendment_is_whole_or_not_at_all(catalog):
+    """What amends sees the present state; when it raises, nothing is changed; what concerns serving is counted."""
+    catalog.create("model", "ml-1", {"n": 1})
+    before = catalog.serving_revision()
+
+    def fail(_):
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        catalog.amend("model", "ml-1", fail)
+    assert catalog.amend("model", "ml-1", lambda _: None).document == {"n": 1}
+    assert catalog.serving_revision() == before
+    catalog.amend("model", "ml-1", lambda e: msgspec.structs.replace(e, document={"n": 2}), serving=True)
+    assert catalog.get("ml-1", "model").document == {"n": 2}
+    assert catalog.serving_revision() > before
+
+
+def test_page_is_ordered_and_filtered_by_one_field(catalog):
+    """A page holds what meets all conditions, in the order of the field, byte by byte; deleted ones only on demand."""
+    for name, model in (("b", "ml-x"), ("B", "ml-y"), ("a", "ml-x"), ("ä", "ml-x")):
+        catalog.create("evaluation", f"ev-{name}", {"model_id": model}, name=name)
+    catalog.create("evaluation", "ev-gone", {"model_id": "ml-x"}, status="DELETED", name="gone")
+    names = lambda *conditions, **options: [e.name for e in catalog.page("evaluation", "name", conditions, **options)]  # noqa: E731
+    assert names() == ["B", "a", "b", "ä"]
+    assert names(descending=True) == ["ä", "b", "a", "B"]
+    assert names(("GE", "a"), ("LT", "b")) == ["a"]
+    assert names(("Prefix", "a")) == ["a"]
+    assert names(offset=1, limit=2) == ["a", "b"]
+    assert [e.name for e in catalog.page("evaluation", ("model_id",), [("EQ", "ml-x")])] == ["b", "a", "ä"]
+    assert [e.name for e in catalog.page("evaluation", "status", [("EQ", "DELETED")])] == ["gone"]

@@ -314,7 +314,7 @@ def _print_learned(project: Project, document: dict[str, Any], *, json: bool, qu
     if json:
         emit(document, as_json=True, quiet=quiet, render=str)
     elif not quiet:
-        evaluation = House(project).catalog.get(document["evaluation_id"]).document
+        evaluation = House(project).catalog.get(document["evaluation_id"], "evaluation").document
         print_learned(make_console(sys.stdout), document, evaluation)
 
 

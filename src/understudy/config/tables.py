@@ -205,6 +205,12 @@ class Serve(_Table, frozen=True, kw_only=True):
     """How clients reach this server, where it stands behind another."""
     workers: Count | None = None
     """Processes that answer; left out: one for each core."""
+    jobs: Count | None = None
+    """Jobs that run at a time; left out: one for each core."""
+    buckets: tuple[str, ...] = ()
+    """Buckets of a real S3 that data may be read from and results written to, beside the store's own."""
+    databases: dict[str, str] = {}
+    """Databases by the identifier of their RDS instance or Redshift cluster: postgresql or mysql, without a user."""
 
 
 class Predictions(_Table, frozen=True, kw_only=True):
@@ -280,8 +286,10 @@ class ProjectFile(_Table, frozen=True, kw_only=True):
         return next((source.join for source in self.extract if source.join), None)
 
 
-class Project(ProjectFile, frozen=True, kw_only=True):
-    """A project: its file, and the folder that its paths are relative to."""
+class _Rooted:
+    """What can tell where the paths of a project file lead."""
+
+    __slots__ = ()
 
     root: Path
 
@@ -299,6 +307,21 @@ class Project(ProjectFile, frozen=True, kw_only=True):
         if not scheme.startswith("sqlite") or not separator or not file or file.startswith(("/", ":memory:")):
             return url
         return f"{scheme}:///{self.path(file)}"
+
+
+class Project(ProjectFile, _Rooted, frozen=True, kw_only=True):
+    """A project: its file, and the folder that its paths are relative to."""
+
+    root: Path
+
+
+class Place(_Table, _Rooted, frozen=True, kw_only=True):
+    """A folder without a project file: what `understudy serve` needs of it to be Amazon ML alone."""
+
+    root: Path
+    name: str = ""
+    store: Store = Store()
+    serve: Serve = Serve()
 
 
 def _check_sources(sources: tuple[Extract, ...]) -> None:

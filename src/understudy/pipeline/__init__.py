@@ -151,7 +151,7 @@ def _no_column_vanished(house: House) -> Callable[[Sequence[str]], None]:
         state = house.endpoint.champion()
         if state is None or state.champion is None:
             return
-        before = house.catalog.get(state.champion).document
+        before = house.catalog.get(state.champion, "model").document
         if before.get("asked_of_extract") != asked:
             return
         vanished = [column["name"] for column in before["columns"] if column["name"] not in columns]

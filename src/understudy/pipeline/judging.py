@@ -66,7 +66,7 @@ def rivals_of(house: House) -> dict[str, Predictor]:
         return {}
     rivals = {CHAMPION: house.predictor(state.champion)}
     anchor = _best_of_the_year(house.catalog.promotions(house.project.name))
-    if anchor not in (None, state.champion) and house.catalog.get(anchor).status == "COMPLETED":
+    if anchor not in (None, state.champion) and house.catalog.get(anchor, "model").status == "COMPLETED":
         rivals[ANCHOR] = house.predictor(anchor)
     return rivals
 
@@ -97,7 +97,7 @@ def judge_challenger(
     if compared and len(usable) and not usable.any():
         return _unknown_rows(rule, memory, sorted_rows.keyed_by(state.champion)), ()
     known = sorted_rows.known_to(state.champion)
-    before = house.catalog.get(state.champion).document
+    before = house.catalog.get(state.champion, "model").document
     anchor = rows.rivals[ANCHOR].model_id if ANCHOR in rows.rivals else None
     verdict = judge(
         rows.paired(CHAMPION, usable & known),
@@ -162,7 +162,7 @@ class _Sorted:
         return self._is_in(self._memory_of(model_id).held_out)
 
     def _memory_of(self, model_id: str) -> RowMemory:
-        return msgspec.convert(self.house.catalog.get(model_id).document["memory"], RowMemory)
+        return msgspec.convert(self.house.catalog.get(model_id, "model").document["memory"], RowMemory)
 
     def _is_in(self, name: str) -> Mask:
         keys = self.rows.row_keys

@@ -19,33 +19,59 @@ import contextlib
 import secrets
 import sqlite3
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 
 from understudy.errors import Busy, NotFound, StoreError
-from understudy.store.tables import bring_to_version, endpoints, engine_for, entities, promotions, version_of
+from understudy.store.tables import (
+    VERSION,
+    bring_to_version,
+    endpoints,
+    engine_for,
+    entities,
+    promotions,
+    revisions,
+    tags,
+    version_of,
+)
 
 Document = Mapping[str, Any]
 """What belongs to an entry beyond the columns all have; plain JSON."""
+
+Tags = dict[str, str | None]
+
+Field = str | tuple[str, ...]
+"""A column of the entities, or the path of a value within their documents."""
+
+Operator = Literal["EQ", "NE", "GT", "GE", "LT", "LE", "Prefix"]
 
 _ID_CHARACTERS = string.ascii_letters + string.digits
 
 
 class Entity(msgspec.Struct, frozen=True):
-    """Something that was made: a run, data source, model or evaluation."""
+    """Something that was made: a run, data source, model, evaluation or batch prediction.
+
+    An id is unique within its kind.
+    """
 
     id: str
     kind: str
     project: str
+    """The project that made it; empty for what was asked for through Amazon ML's API."""
     status: str
     """PENDING, INPROGRESS, COMPLETED, FAILED or DELETED (reference 2.7)."""
     created_at: str
     updated_at: str
     document: Document
+    name: str = ""
+    started_at: str | None = None
+    """When work on it began."""
+    finished_at: str | None = None
+    """When it became COMPLETED or FAILED."""
 
 
 class Promotion(msgspec.Struct, frozen=True):
@@ -127,12 +153,12 @@ class Catalog:
         return catalog
 
     def _prepare(self, *, create: bool) -> None:
-        """Make the tables where there are none; an existing catalog is only read."""
+        """Make the tables where there are none, or bring them up to date; a present catalog is only read."""
         with self.reading() as connection:
             version = version_of(connection)
         if version is None and not create:
             raise StoreError(f"there is no catalog in {self}", "The first `understudy learn` makes it.")
-        if version is None:
+        if version != VERSION:
             with self.writing() as connection:
                 bring_to_version(connection)
 
@@ -151,45 +177,152 @@ class Catalog:
         *,
         status: str = "PENDING",
         project: str = "",
+        name: str = "",
     ) -> Entity:
-        """Add an entity; raises StoreError where the id is taken."""
-        at = now()
-        entity = Entity(entity_id, kind, project, status, at, at, document)
+        """Add an entity; raises StoreError where the kind has one of that id."""
+        entity = _made(kind, entity_id, document, status, project, name)
         with self.writing() as connection:
             connection.execute(entities.insert().values(msgspec.structs.asdict(entity)))
         return entity
 
-    def update(self, entity_id: str, *, status: str | None = None, document: Document | None = None) -> Entity:
-        """Replace an entity's status, document, or both; raises NotFound."""
-        changes = {"status": status, "document": document}
-        given = {name: value for name, value in changes.items() if value is not None}
+    def create_once(self, kind: str, entity_id: str, document: Document, *, name: str = "") -> tuple[Entity, bool]:
+        """Add a PENDING entity unless there is one of that id; return who has the id, and whether it is new.
+
+        A DELETED one makes way, unless it ever stood in the history of promotions: that must go on meaning one model.
+        """
+        made = _made(kind, entity_id, document, "PENDING", "", name)
         with self.writing() as connection:
-            connection.execute(entities.update().where(entities.c.id == entity_id).values(updated_at=now(), **given))
-            return _entity(connection, entity_id)
+            present = _entity_or_none(connection, entity_id, kind)
+            if present is not None and (present.status != "DELETED" or _has_a_history(connection, present)):
+                return present, False
+            if present is not None:
+                connection.execute(entities.delete().where(_is(kind, entity_id)))
+                connection.execute(tags.delete().where(tags.c.kind == kind, tags.c.id == entity_id))
+            connection.execute(entities.insert().values(msgspec.structs.asdict(made)))
+        return made, True
+
+    def update(self, entity_id: str, *, status: str | None = None, document: Document | None = None) -> Entity:
+        """Replace a run's status, document, or both; raises NotFound."""
+
+        def changed(run: Entity) -> Entity:
+            kept = run.document if document is None else document
+            return msgspec.structs.replace(run, status=status or run.status, document=kept)
+
+        return self.amend("run", entity_id, changed)
+
+    def amend(
+        self, kind: str, entity_id: str, amend: Callable[[Entity], Entity | None], *, serving: bool = False
+    ) -> Entity:
+        """Change an entity by what it is at that moment, in one transaction; None leaves it. Raises NotFound.
+
+        `amend` may raise: then nothing is changed. `serving` says that the change concerns whoever answers predictions.
+        """
+        with self.writing() as connection:
+            present = _entity(connection, entity_id, kind)
+            amended = amend(present)
+            if amended is None:
+                return present
+            amended = msgspec.structs.replace(amended, updated_at=now())
+            values = msgspec.structs.asdict(amended)
+            connection.execute(entities.update().where(_is(kind, entity_id)).values(values))
+            if serving:
+                _advance(connection)
+        return amended
 
     def retire(self, model_id: str) -> bool:
         """Mark a model DELETED unless it serves somewhere at this very moment; tell whether it was marked."""
-        serves = sa.select(endpoints.c.name).where(endpoints.c.champion == model_id)
         with self.writing() as connection:
-            if connection.execute(serves).first() is not None:
+            if _serves(connection, model_id):
                 return False
-            connection.execute(
-                entities.update().where(entities.c.id == model_id).values(status="DELETED", updated_at=now())
-            )
+            marked = {"status": "DELETED", "updated_at": now()}
+            connection.execute(entities.update().where(_is("model", model_id)).values(marked))
+            _advance(connection)
         return True
 
-    def get(self, entity_id: str) -> Entity:
-        """Return the entity `entity_id`; raises NotFound."""
+    def get(self, entity_id: str, kind: str | None = None) -> Entity:
+        """Return the entity `entity_id`, of that kind or of the first kind that has it; raises NotFound."""
         with self.reading() as connection:
-            return _entity(connection, entity_id)
+            return _entity(connection, entity_id, kind)
 
-    def find(self, kind: str, *, project: str | None = None, limit: int | None = None) -> list[Entity]:
+    def find(
+        self, kind: str, *, project: str | None = None, status: str | None = None, limit: int | None = None
+    ) -> list[Entity]:
         """Return the entities of a kind, newest first."""
         query = sa.select(*_ENTITY).where(entities.c.kind == kind).order_by(entities.c.sequence.desc()).limit(limit)
         if project is not None:
             query = query.where(entities.c.project == project)
+        if status is not None:
+            query = query.where(entities.c.status == status)
         with self.reading() as connection:
             return [Entity(**row) for row in connection.execute(query).mappings()]
+
+    def unfinished(self, kinds: Sequence[str]) -> list[Entity]:
+        """Return what is PENDING or INPROGRESS of some kinds, oldest first."""
+        chosen = entities.c.kind.in_(kinds) & entities.c.status.in_(("PENDING", "INPROGRESS"))
+        with self.reading() as connection:
+            rows = connection.execute(sa.select(*_ENTITY).where(chosen).order_by(entities.c.sequence)).mappings()
+            return [Entity(**row) for row in rows]
+
+    def page(
+        self,
+        kind: str,
+        by: Field,
+        conditions: Sequence[tuple[Operator, str]] = (),
+        *,
+        descending: bool = False,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[Entity]:
+        """Return some entities of a kind in the order of one field, those that meet all conditions on that field.
+
+        Fields compare as text, byte by byte; DELETED entities are left out unless the conditions ask for the status.
+        """
+        query = sa.select(*_ENTITY).where(entities.c.kind == kind)
+        if by != "status" or not conditions:
+            query = query.where(entities.c.status != "DELETED")
+        with self.reading() as connection:
+            field = _field(connection, by)
+            for operator, value in conditions:
+                query = query.where(_OPERATORS[operator](field, value))
+            order = (field.desc(), entities.c.sequence.desc()) if descending else (field, entities.c.sequence)
+            rows = connection.execute(query.order_by(*order).offset(offset).limit(limit)).mappings()
+            return [Entity(**row) for row in rows]
+
+    def tags(self, kind: str, entity_id: str) -> dict[str, str | None]:
+        """Return an entity's tags in the order of their keys; raises NotFound."""
+        with self.reading() as connection:
+            _entity(connection, entity_id, kind)
+            return _tags(connection, kind, entity_id)
+
+    def retag(self, kind: str, entity_id: str, change: Callable[[Tags], Tags]) -> None:
+        """Replace an entity's tags by what `change` makes of them, in one transaction; raises NotFound."""
+        with self.writing() as connection:
+            _entity(connection, entity_id, kind)
+            changed = change(_tags(connection, kind, entity_id))
+            connection.execute(tags.delete().where(tags.c.kind == kind, tags.c.id == entity_id))
+            rows = [{"kind": kind, "id": entity_id, "key": key, "value": value} for key, value in changed.items()]
+            if rows:
+                connection.execute(tags.insert(), rows)
+
+    def serving_revision(self) -> int:
+        """Return a number that has grown whenever something changed for whoever answers predictions."""
+        with self.reading() as connection:
+            return connection.execute(_SERVING).scalar() or 0
+
+    def endpoints(self) -> list[EndpointState]:
+        """Return every name that was ever promoted to, in order."""
+        with self.reading() as connection:
+            return [
+                EndpointState(**row) for row in connection.execute(_ENDPOINTS.order_by(endpoints.c.name)).mappings()
+            ]
+
+    def mounted(self) -> list[Entity]:
+        """Return the models that have a realtime endpoint of their own."""
+        chosen = (entities.c.kind == "model") & (entities.c.status == "COMPLETED")
+        has_one = entities.c.document["endpoint"]["status"].as_string() == "READY"
+        with self.reading() as connection:
+            rows = connection.execute(sa.select(*_ENTITY).where(chosen & has_one)).mappings()
+            return [Entity(**row) for row in rows]
 
     def record(self, promotion: Promotion, *, pin: bool | None = None) -> Promotion:
         """Append a line to an endpoint's history and, where it changes the champion, flip: all in one transaction.
@@ -212,6 +345,7 @@ class Catalog:
                 changes |= {"champion": promotion.champion, "since": promotion.at, "run_id": promotion.run_id}
             if changes:
                 connection.execute(endpoints.update().where(endpoints.c.name == promotion.endpoint).values(changes))
+                _advance(connection)
             columns = msgspec.structs.asdict(promotion) | {"reasons": list(promotion.reasons)}
             del columns["sequence"]
             sequence = connection.execute(
@@ -264,19 +398,79 @@ class Catalog:
 
 
 _ENTITY: Sequence[sa.Column[Any]] = [entities.c[field] for field in Entity.__struct_fields__]
+_ENDPOINTS = sa.select(*(endpoints.c[field] for field in EndpointState.__struct_fields__))
+_SERVING = sa.select(revisions.c.value).where(revisions.c.name == "serving")
+
+_OPERATORS: dict[Operator, Callable[[sa.ColumnElement[str], str], sa.ColumnElement[bool]]] = {
+    "EQ": lambda field, value: field == value,
+    "NE": lambda field, value: field != value,
+    "GT": lambda field, value: field > value,
+    "GE": lambda field, value: field >= value,
+    "LT": lambda field, value: field < value,
+    "LE": lambda field, value: field <= value,
+    "Prefix": lambda field, value: sa.func.substr(field, 1, len(value)) == value,
+}
 
 
-def _entity(connection: sa.Connection, entity_id: str) -> Entity:
-    row = connection.execute(sa.select(*_ENTITY).where(entities.c.id == entity_id)).mappings().one_or_none()
-    if row is None:
+def _field(connection: sa.Connection, by: Field) -> sa.ColumnElement[str]:
+    """Return a column, or a value within the document, as text that compares byte by byte on every database."""
+    chosen = entities.c[by] if isinstance(by, str) else entities.c.document[by].as_string()
+    return sa.collate(sa.func.coalesce(chosen, ""), "C" if connection.dialect.name == "postgresql" else "BINARY")
+
+
+def _made(kind: str, entity_id: str, document: Document, status: str, project: str, name: str) -> Entity:
+    at = now()
+    return Entity(entity_id, kind, project, status, at, at, document, name)
+
+
+def _is(kind: str, entity_id: str) -> sa.ColumnElement[bool]:
+    return (entities.c.kind == kind) & (entities.c.id == entity_id)
+
+
+def _entity_or_none(connection: sa.Connection, entity_id: str, kind: str | None = None) -> Entity | None:
+    chosen = entities.c.id == entity_id if kind is None else _is(kind, entity_id)
+    row = (
+        connection.execute(sa.select(*_ENTITY).where(chosen).order_by(entities.c.sequence).limit(1)).mappings().first()
+    )
+    return Entity(**row) if row else None
+
+
+def _entity(connection: sa.Connection, entity_id: str, kind: str | None = None) -> Entity:
+    entity = _entity_or_none(connection, entity_id, kind)
+    if entity is None:
+        what = "nothing" if kind is None else f"no {kind.replace('_', ' ')}"
         raise NotFound(
-            f"nothing has the id {entity_id!r}", "`understudy history` and `understudy status` name those that exist."
+            f"{what} has the id {entity_id!r}", "`understudy history` and `understudy status` name those that exist."
         )
-    return Entity(**row)
+    return entity
+
+
+def _tags(connection: sa.Connection, kind: str, entity_id: str) -> dict[str, str | None]:
+    query = sa.select(tags.c.key, tags.c.value).where(tags.c.kind == kind, tags.c.id == entity_id).order_by(tags.c.key)
+    return {row.key: row.value for row in connection.execute(query)}
+
+
+def _serves(connection: sa.Connection, model_id: str) -> bool:
+    return connection.execute(sa.select(endpoints.c.name).where(endpoints.c.champion == model_id)).first() is not None
+
+
+def _has_a_history(connection: sa.Connection, entity: Entity) -> bool:
+    """Tell whether an entity is a model that a line of the history names."""
+    named = sa.select(promotions.c.sequence).where(promotions.c.model_id == entity.id).limit(1)
+    return entity.kind == "model" and connection.execute(named).first() is not None
+
+
+def _advance(connection: sa.Connection) -> None:
+    """Count one more change for whoever answers predictions; inside a writing transaction."""
+    moved = connection.execute(
+        revisions.update().where(revisions.c.name == "serving").values(value=revisions.c.value + 1)
+    )
+    if moved.rowcount == 0:
+        connection.execute(revisions.insert().values(name="serving", value=1))
 
 
 def _endpoint(connection: sa.Connection, name: str) -> EndpointState | None:
-    row = connection.execute(sa.select(endpoints).where(endpoints.c.name == name)).mappings().one_or_none()
+    row = connection.execute(_ENDPOINTS.where(endpoints.c.name == name)).mappings().one_or_none()
     return EndpointState(**row) if row else None
 
 
@@ -299,7 +493,7 @@ def _compare(state: EndpointState, promotion: Promotion) -> None:
 
 def _refuse_deleted(connection: sa.Connection, champion: str | None) -> None:
     """Keep a model that was cleared away a moment ago from serving."""
-    query = sa.select(entities.c.status).where(entities.c.id == champion)
+    query = sa.select(entities.c.status).where(_is("model", champion or ""))
     if champion is not None and connection.execute(query).scalar() == "DELETED":
         raise StoreError(
             f"the model {champion} was deleted; nothing was changed", "Choose another with `understudy history`."

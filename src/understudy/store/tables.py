@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -12,7 +14,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from understudy.errors import ConfigError, StoreError
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of the tables below."""
 
 _BUSY_SECONDS = 10.0
@@ -26,14 +28,19 @@ entities = sa.Table(
     "entities",
     metadata,
     sa.Column("sequence", sa.Integer, primary_key=True),
-    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("id", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("project", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False, server_default=""),
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Text),
+    sa.Column("finished_at", sa.Text),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("document", sa.JSON, nullable=False),
+    sa.UniqueConstraint("kind", "id", name="entities_by_id"),
     sa.Index("entities_by_kind", "kind", "project", "sequence"),
+    sa.Index("entities_by_status", "status"),
     sqlite_autoincrement=True,
 )
 
@@ -59,11 +66,29 @@ endpoints = sa.Table(
     "endpoints",
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("champion", sa.Text, sa.ForeignKey("entities.id")),
+    sa.Column("champion", sa.Text),
+    sa.Column("champion_kind", sa.Text, nullable=False, server_default="model"),
     sa.Column("since", sa.Text),
     sa.Column("run_id", sa.Text),
     sa.Column("pinned", sa.Boolean, nullable=False),
     sa.Column("document", sa.JSON, nullable=False),
+    sa.ForeignKeyConstraint(["champion_kind", "champion"], ["entities.kind", "entities.id"]),
+)
+
+tags = sa.Table(
+    "tags",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text),
+)
+
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Integer, nullable=False),
 )
 
 
@@ -95,10 +120,51 @@ def engine_for(url: str, *, create: bool) -> sa.Engine:
 
 
 def bring_to_version(connection: sa.Connection) -> None:
-    """Make the tables where there are none, in the caller's writing transaction; raises StoreError for newer ones."""
-    if version_of(connection) is None:
+    """Make the tables or bring older ones up to date, in the caller's writing transaction; refuses newer ones."""
+    version = version_of(connection)
+    if version == VERSION:
+        return
+    if version is None:
         metadata.create_all(connection)
         connection.execute(schema_version.insert().values(version=VERSION))
+        return
+    for upgrade in _UPGRADES[version:]:
+        upgrade(connection)
+    metadata.create_all(connection)
+    connection.execute(schema_version.update().values(version=VERSION))
+
+
+def _upgrade_from_1(connection: sa.Connection) -> None:
+    """Make ids unique within their kind, and give entities a name and times.
+
+    SQLite changes no constraint in place: the two tables are copied, the one that refers to the other first.
+    """
+    replaced = (endpoints, entities)
+    every = {table: sa.select(sa.text("*")).select_from(sa.table(table.name)) for table in replaced}
+    kept = {table.name: connection.execute(query).mappings().all() for table, query in every.items()}
+    for table in replaced:
+        connection.execute(sa.text(f"drop table {table.name}"))
+    metadata.create_all(connection, [entities, endpoints])
+    for table in reversed(replaced):
+        for row in kept[table.name]:
+            values = {name: _read_json(value) if name == "document" else value for name, value in row.items()}
+            values |= {"pinned": bool(row["pinned"])} if "pinned" in row else {}
+            connection.execute(table.insert().values(values))
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            sa.text(
+                "select setval(pg_get_serial_sequence('entities', 'sequence'), (select max(sequence) from entities))"
+            )
+        )
+
+
+def _read_json(value: object) -> object:
+    """Read a JSON column of an untyped query: SQLite gives its text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+_UPGRADES: tuple[Callable[[sa.Connection], None], ...] = (lambda _: None, _upgrade_from_1)
+"""What brings a catalog of version n to the next; there was no version 0."""
 
 
 def version_of(connection: sa.Connection) -> int | None:
