@@ -298,6 +298,56 @@ def gate(
     emit(document, as_json=json, quiet=quiet, render=gate_panel)
 
 
+@app.command()
+def env(
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="NAME", help="A key of this name, made where there is none.")
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option("--role", help="admin or predict; left out: as the key is, admin where it is new.")
+    ] = None,
+    project: ProjectFolder = HERE,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Print export lines that point AWS clients here: address, access key, region."""
+    from understudy.cli.access import environment, export_lines
+
+    variables = environment(project, key, role, notes(quiet=quiet))
+    if json:
+        emit(variables, as_json=True, quiet=quiet, render=str)
+    else:
+        print(export_lines(variables))
+
+
+@app.command()
+def token(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Left out: list the tokens.")] = None,
+    role: Annotated[
+        str | None, typer.Option("--role", help="admin or predict; left out: admin.", show_default=False)
+    ] = None,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the token away; it counts no longer.")] = False,
+    project: ProjectFolder = HERE,
+    json: Json = False,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Make a token for the REST API and print it, this once; revoke one; list them."""
+    from understudy.cli.access import list_tokens, make_token, revoke_token, token_lines
+
+    if name is None and (revoke or role):
+        raise UsageError("which token? --role and --revoke need a name", "`understudy token` lists those that exist.")
+    if name is None:
+        document = list_tokens(project)
+    else:
+        document = revoke_token(project, name) if revoke else make_token(project, name, role)
+    if json:
+        emit(document, as_json=True, quiet=quiet, render=str)
+    elif "token" in document or not quiet:
+        print(token_lines(document))
+
+
 def _watched(folder: Path, work: Callable[[Project, Stages], Made], *, quiet: bool) -> tuple[Project, Made]:
     """Do a piece of the pipeline's work with its stages shown; return the project and what was made."""
     from understudy.screen import Stages
