@@ -7,7 +7,9 @@ names and thresholds stand in the catalog.
 from __future__ import annotations
 
 import hashlib
+import mmap
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -98,11 +100,28 @@ class Model:
     @classmethod
     def from_files(cls, files: dict[str, bytes], *, fingerprint: str) -> Model:
         """Read a model's folder; raises CorruptObject where it does not have the fingerprint that it should."""
+        missing = {MANIFEST, WEIGHTS} - set(files)
+        if missing:
+            raise CorruptObject(f"the model {fingerprint} has no {' and no '.join(sorted(missing))}", _REMEDY)
+        return cls._read(files[MANIFEST], memoryview(files[WEIGHTS]), fingerprint)
+
+    @classmethod
+    def open(cls, folder: Path, *, fingerprint: str) -> Model:
+        """Read a model's folder as `from_files` does, its weights mapped: processes that open it share their memory.
+
+        Raises CorruptObject, and OSError where a file cannot be read.
+        """
+        with (folder / WEIGHTS).open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return cls._read((folder / MANIFEST).read_bytes(), memoryview(mapped), fingerprint)
+
+    @classmethod
+    def _read(cls, manifest_bytes: bytes, weights: memoryview, fingerprint: str) -> Model:
         try:
-            tensors = safetensors.numpy.load(files[WEIGHTS])
-            if _fingerprint(files[MANIFEST], tensors) != fingerprint:  # before a damaged manifest is understood at all
+            tensors = _tensors_in(weights)
+            if _fingerprint(manifest_bytes, tensors) != fingerprint:  # before a damaged manifest is understood at all
                 raise CorruptObject(f"the model {fingerprint} does not have that fingerprint any more", _REMEDY)
-            manifest = msgspec.json.decode(files[MANIFEST], type=_Manifest)
+            manifest = msgspec.json.decode(manifest_bytes, type=_Manifest)
             model = cls(
                 manifest.target,
                 manifest.columns,
@@ -110,7 +129,7 @@ class Model:
                 FittedRecipe.from_document(manifest.recipe),
                 Weights(tensors["keys"], tensors["weights"], tensors["intercept"]),
             )
-        except (KeyError, ValueError, RecipeError, msgspec.DecodeError, safetensors.SafetensorError) as error:
+        except (KeyError, ValueError, RecipeError, msgspec.DecodeError) as error:
             raise CorruptObject(f"the model {fingerprint} cannot be read: {error}", _REMEDY) from None
         if manifest.format > FORMAT:
             raise CorruptObject(f"the model {fingerprint} was written by a newer version", "Upgrade Understudy.")
@@ -129,8 +148,36 @@ def _fingerprint(manifest: bytes, tensors: dict[str, npt.NDArray[Any]]) -> str:
     digest = hashlib.sha256(manifest)
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
-        digest.update(tensor.tobytes())
+        digest.update(tensor.reshape(-1).view(np.uint8).data)
     return f"sha256:{digest.hexdigest()}"
+
+
+class _Tensor(msgspec.Struct, frozen=True):
+    """One entry of a safetensors header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data_offsets: tuple[int, int]
+
+
+_DTYPES: dict[str, np.dtype[Any]] = {"U64": np.dtype("<u8"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+
+
+def _tensors_in(data: memoryview) -> dict[str, npt.NDArray[Any]]:
+    """Return the tensors of a safetensors file as views of its bytes; raises ValueError, KeyError or DecodeError.
+
+    The library's own reader copies them, and what is copied is not shared between processes.
+    """
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = msgspec.json.decode(data[8:begin], type=dict[str, msgspec.Raw])
+    entries = {name: msgspec.json.decode(raw, type=_Tensor) for name, raw in header.items() if name != "__metadata__"}
+    return {name: _view(data[begin:], entry) for name, entry in entries.items()}
+
+
+def _view(data: memoryview, entry: _Tensor) -> npt.NDArray[Any]:
+    first, last = entry.data_offsets
+    values: npt.NDArray[Any] = np.frombuffer(data[first:last], dtype=_DTYPES[entry.dtype])
+    return values.reshape(entry.shape)
 
 
 _REMEDY = "Restore its folder from a backup, or return to another model with `understudy promote`."
