@@ -10,10 +10,11 @@ import msgspec
 from understudy.config import Place, Project
 from understudy.endpoint import Endpoint
 from understudy.errors import NoChampion, NotFound, StoreError
-from understudy.model import MANIFEST, WEIGHTS, Model
+from understudy.model import Model
 from understudy.prediction import Column, Predictor
 from understudy.store.catalog import Catalog, Entity
-from understudy.store.objects import Objects, open_objects
+from understudy.store.contract import RESTORE
+from understudy.store.objects import LocalObjects, Objects, open_objects
 from understudy.transform import Transform, TransformSource, load
 
 
@@ -32,7 +33,7 @@ class Storehouse:
     @cached_property
     def objects(self) -> Objects:
         """The objects."""
-        return open_objects(self.place.location(self.place.store.objects))
+        return open_objects(self.place.location(self.place.store.objects), self._folder / "cache")
 
     @property
     def catalog_exists(self) -> bool:
@@ -42,8 +43,16 @@ class Storehouse:
 
     @property
     def lock(self) -> Path:
-        """The file that one learning process at a time holds locked, whatever project of this store it learns."""
-        return self.objects.root.parent / "learn.lock"
+        """The file that one learning process at a time holds locked.
+
+        It lies beside a folder of objects, for all projects that share it; with objects elsewhere, in the project.
+        """
+        folder = self.objects.root.parent if isinstance(self.objects, LocalObjects) else self._folder
+        return folder / "learn.lock"
+
+    @property
+    def _folder(self) -> Path:
+        return self.place.root / ".understudy"
 
     def predictor(self, model_id: str) -> Predictor:
         """Return the model `model_id` behind its own transform function; raises NotFound and CorruptObject."""
@@ -62,10 +71,13 @@ class Storehouse:
             ) from None
 
     def model(self, entity: Entity) -> Model:
-        """Read a model's folder, verified against its fingerprint."""
-        folder = model_object(entity.document["fingerprint"])
-        files = {file: self.objects.read(f"{folder}/{file}") for file in (MANIFEST, WEIGHTS)}
-        return Model.from_files(files, fingerprint=entity.document["fingerprint"])
+        """Map a model's folder, verified against its fingerprint; a copy of it where the objects are far away."""
+        fingerprint = entity.document["fingerprint"]
+        folder = self.objects.cached(model_object(fingerprint))
+        try:
+            return Model.open(folder, fingerprint=fingerprint)
+        except OSError as error:
+            raise StoreError(f"the model {folder} cannot be read: {error.strerror}", RESTORE) from None
 
     def _transform(self, entity: Entity) -> Transform | None:
         code = entity.document.get("transform")

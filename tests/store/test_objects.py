@@ -6,19 +6,20 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.errors import ConfigError, CorruptObject, StoreError
-from understudy.store.objects import Objects, open_objects
+from understudy.store.objects import LocalObjects, open_objects
 
 WRITE_FOR_EVER = """
 import hashlib, itertools, sys
 from pathlib import Path
-from understudy.store.objects import Objects
-objects = Objects(Path(sys.argv[1]))
+from understudy.store.objects import LocalObjects
+objects = LocalObjects(Path(sys.argv[1]))
 for number in itertools.count(int(sys.argv[2])):
     data = hashlib.sha256(str(number).encode()).digest() * 20_000
     objects.put_content("uploads", data)
@@ -27,15 +28,58 @@ for number in itertools.count(int(sys.argv[2])):
 """
 
 
+@pytest.fixture(scope="session")
+def s3_server():
+    """Run an S3 that is not ours; give its address."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
 @pytest.fixture
-def objects(tmp_path):
-    """Open an empty store."""
-    return Objects(tmp_path / "objects")
+def s3(s3_server, monkeypatch):
+    """Give another client of that S3, and let the environment name its address and keys."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test-key",
+        "AWS_SECRET_ACCESS_KEY": "test-secret",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return pytest.importorskip("boto3").client("s3", region_name="us-east-1")
+
+
+@pytest.fixture
+def bucket(s3):
+    """Make an empty bucket; give its name."""
+    name = f"objects-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def local_objects(tmp_path):
+    """Open an empty store in a folder."""
+    return LocalObjects(tmp_path / "objects")
+
+
+@pytest.fixture
+def remote_objects(bucket, tmp_path):
+    """Open an empty store in S3."""
+    return open_objects(f"s3://{bucket}/some/prefix", tmp_path / "cache")
+
+
+@pytest.fixture(params=["local", "remote"])
+def objects(request):
+    """Open an empty store, in each kind of place in turn."""
+    return request.getfixturevalue(f"{request.param}_objects")
 
 
 def leftovers(objects):
     """Names of all staging folders that are still there."""
-    staging = objects.root / ".staging"
+    staging = (objects.root if isinstance(objects, LocalObjects) else objects.cache) / ".staging"
     return [path.name for path in staging.iterdir()] if staging.exists() else []
 
 
@@ -91,6 +135,10 @@ def test_folder_appears_whole(objects):
     """A folder of files, nested ones included, gets its name in one step."""
     objects.put_folder("models/ml-1", {"model.json": b"{}", "code/features.py": b"x = 1"})
     assert list(objects.iter_names()) == ["models/ml-1/code/features.py", "models/ml-1/model.json"]
+    assert list(objects.iter_names("models/ml-1/co")) == ["models/ml-1/code/features.py"]
+    assert objects.exists("models/ml-1")
+    assert objects.exists("models/ml-1/code/features.py")
+    assert not objects.exists("models/ml-1/features.py")
 
 
 def test_writing_that_fails_leaves_nothing(objects):
@@ -113,6 +161,38 @@ def test_foreign_error_while_writing_stays_itself(objects):
         raise ConnectionRefusedError(111, "Connection refused")
 
 
+def test_written_stream_is_read_from_any_place(objects):
+    """What was written piece by piece is read from the beginning, the middle and the end."""
+    with objects.writer("blobs/a") as file:
+        file.write(b"0123")
+        file.write(b"456789")
+    with objects.reader("blobs/a") as file:
+        assert file.seekable()
+        assert file.read(2) == b"01"
+        assert file.seek(-3, 2) == 7
+        assert file.read() == b"789"
+        assert file.seek(4) == 4
+        assert file.read(1) == b"4"
+    objects.put_bytes("blobs/empty", b"")
+    assert objects.read("blobs/empty") == b""
+
+
+def test_object_is_given_as_a_file_of_this_machine(objects):
+    """Files, folders and files of folders can be had as paths, for a block or to stay."""
+    name = objects.put_content("uploads", b"rows", ".bin")
+    objects.put_folder("models/ml-1", {"a": b"1", "code/b": b"2"})
+    with objects.local(name) as path:
+        assert path.read_bytes() == b"rows"
+    with objects.local("models/ml-1") as folder:
+        assert (folder / "code/b").read_bytes() == b"2"
+    with objects.local("models/ml-1/a") as path:
+        assert path.read_bytes() == b"1"
+    assert objects.cached(name).read_bytes() == b"rows"
+    assert objects.cached("models/ml-1") == objects.cached("models/ml-1")
+    assert (objects.cached("models/ml-1") / "a").read_bytes() == b"1"
+    assert leftovers(objects) == []
+
+
 def test_names_are_listed_in_order_by_prefix(objects):
     """A prefix selects by the beginning of the whole name, as in S3."""
     for name in ("uploads/b", "uploads/a", "uploads-old/c", "models/m/x"):
@@ -133,18 +213,27 @@ def test_deleted_object_is_gone_and_deleting_again_is_nothing(objects):
     assert leftovers(objects) == []
 
 
-@pytest.mark.parametrize("name", ["", "/etc/passwd", "../a", "a/../../b", "a//b", "a/", ".staging/x", "a\0b", "."])
+@pytest.mark.parametrize(
+    "name", ["", "/etc/passwd", "../a", "a/../../b", "a//b", "a/", ".staging/x", "a\0b", ".", "a/.folder", "a/.parts/b"]
+)
 def test_name_that_leaves_the_store_is_refused(objects, name):
     """No name reaches outside the store's folder, or into its workings."""
-    with pytest.raises(StoreError, match="no name for an object"):
-        objects.put_bytes(name, b"")
+    for use in (
+        lambda name: objects.put_bytes(name, b""),
+        objects.exists,
+        objects.read,
+        objects.delete,
+        objects.cached,
+    ):
+        with pytest.raises(StoreError, match="no name for an object"):
+            use(name)
 
 
 @settings(max_examples=25, deadline=None)
 @given(data=st.binary(min_size=1, max_size=100), position=st.integers(0, 10_000), flip=st.integers(1, 255))
 def test_changed_byte_is_found_on_reading(tmp_path_factory, data, position, flip):
     """One byte changed on disk is found when the object is read by the name that carries its digest."""
-    objects = Objects(tmp_path_factory.mktemp("objects"))
+    objects = LocalObjects(tmp_path_factory.mktemp("objects"))
     name = objects.put_content("uploads", data, ".bin")
     assert objects.read(name) == data
     objects.verify(name)
@@ -157,37 +246,44 @@ def test_changed_byte_is_found_on_reading(tmp_path_factory, data, position, flip
 
 
 def test_missing_object_is_a_store_error(objects):
-    """Reading what is not there names the file and what to do."""
-    with pytest.raises(StoreError, match="models/ml-1 cannot be read: No such file"):
-        objects.read("models/ml-1")
+    """Reading what is not there names the object and what to do."""
+
+    def read_local():
+        with objects.local("models/ml-1"):
+            pass
+
+    for use in (objects.read, objects.verify, objects.reader, objects.cached, lambda _: read_local()):
+        with pytest.raises(StoreError, match="models/ml-1 cannot be read: No such"):
+            use("models/ml-1")
 
 
-def test_store_in_a_bucket_names_the_extra():
-    """s3:// is refused in the words of the project file, with what to install."""
-    with pytest.raises(ConfigError, match=r"understudy\[s3\]"):
-        open_objects("s3://bucket/prefix")
+@pytest.mark.parametrize("location", ["gs://bucket/prefix", "s3://", "https://server/bucket"])
+def test_place_of_another_kind_is_refused(location, tmp_path):
+    """What is neither a folder nor a bucket is an error of the project file, which says what is."""
+    with pytest.raises(ConfigError, match="s3://bucket/prefix"):
+        open_objects(location, tmp_path)
 
 
-def test_reading_creates_nothing(objects):
+def test_reading_creates_nothing(local_objects):
     """Looking into a store that does not exist leaves no trace, so it works on a read-only disk."""
-    assert list(objects.iter_names()) == []
-    assert not objects.exists("a")
-    assert objects.sweep() == 0
-    assert not objects.root.exists()
+    assert list(local_objects.iter_names()) == []
+    assert not local_objects.exists("a")
+    assert local_objects.sweep() == 0
+    assert not local_objects.root.exists()
 
 
-def test_sweep_spares_what_a_living_writer_makes(objects):
+def test_sweep_spares_what_a_living_writer_makes(local_objects):
     """A sweep removes leftovers of the dead and nothing that is being written."""
-    with objects.writing("a") as path:
+    with local_objects.writing("a") as path:
         path.write_bytes(b"living")
-        (objects.root / ".staging" / "dead").mkdir()
-        assert objects.sweep() == 1
-    assert objects.read("a") == b"living"
+        (local_objects.root / ".staging" / "dead").mkdir()
+        assert local_objects.sweep() == 1
+    assert local_objects.read("a") == b"living"
 
 
 def test_full_disk_is_one_clear_message_and_changes_nothing(small_disk):
     """On a full disk the error says what was needed and free, nothing is left behind, and small objects still fit."""
-    objects = Objects(small_disk / "objects")
+    objects = LocalObjects(small_disk / "objects")
     objects.put_bytes("before", b"1")
     for put in (
         lambda: objects.put_bytes("big", b"x" * 2_000_000),
@@ -204,20 +300,20 @@ def test_full_disk_is_one_clear_message_and_changes_nothing(small_disk):
 
 def test_object_is_deleted_from_a_full_disk(small_disk, fill):
     """Room can be made when there is none: deleting needs no space."""
-    objects = Objects(small_disk / "objects")
+    objects = LocalObjects(small_disk / "objects")
     objects.put_folder("models/ml-1", {"a": b"x" * 500_000})
     fill(small_disk)
     objects.delete("models/ml-1")
     objects.put_bytes("a", b"x" * 400_000)
 
 
-def test_kill_leaves_whole_objects_and_sweepable_rest(objects):
+def test_kill_leaves_whole_objects_and_sweepable_rest(local_objects):
     """After kills at random moments every object is whole, and one sweep removes all that was half made."""
     moments = random.Random(7)
     started = 0
     for _ in range(10):
         writer = subprocess.Popen(
-            [sys.executable, "-c", WRITE_FOR_EVER, str(objects.root), str(started)], stdout=subprocess.PIPE
+            [sys.executable, "-c", WRITE_FOR_EVER, str(local_objects.root), str(started)], stdout=subprocess.PIPE
         )
         writer.stdout.readline()
         time.sleep(moments.uniform(0, 0.1))
@@ -225,10 +321,10 @@ def test_kill_leaves_whole_objects_and_sweepable_rest(objects):
         started += 1 + len(writer.stdout.read().splitlines())
         writer.wait()
         writer.stdout.close()
-        for name in objects.iter_names("uploads/"):
-            assert hashlib.sha256(objects.path(name).read_bytes()).hexdigest() in name
-        for folder in (objects.root / "models").iterdir():
+        for name in local_objects.iter_names("uploads/"):
+            assert hashlib.sha256(local_objects.path(name).read_bytes()).hexdigest() in name
+        for folder in (local_objects.root / "models").iterdir():
             assert {file.name: file.stat().st_size for file in folder.iterdir()} == {"a": 50_000, "b": 50_000}
-    objects.sweep()
-    assert leftovers(objects) == []
-    assert len(list((objects.root / "models").iterdir())) >= started
+    local_objects.sweep()
+    assert leftovers(local_objects) == []
+    assert len(list((local_objects.root / "models").iterdir())) >= started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,12 +11,14 @@ import msgspec
 from understudy.config import Train
 from understudy.errors import NotFound
 from understudy.house import House
+from understudy.model import Model
 from understudy.pipeline.observations import iter_training
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.versions import versions
 from understudy.pipeline.workspace import Workspace
 from understudy.sample import EvenSample
 from understudy.schema import Schema
+from understudy.store.catalog import Entity
 from understudy.target import Target
 from understudy.training import Task, train
 
@@ -33,7 +36,22 @@ def rebuild_model(house: House, model_id: str, workspace: Workspace, progress: P
         raise NotFound(
             f"the observations of {model_id} are no longer kept", "[store.keep] says how many runs keep theirs."
         )
-    file = house.objects.path(lineage["observations"])
+    with house.objects.local(lineage["observations"]) as file:
+        model = _train_again(entity, file, workspace, progress)
+    then, now = lineage["versions"], versions()
+    return {
+        "kind": "rebuild",
+        "id": model_id,
+        "same": model.fingerprint == entity.document["fingerprint"],
+        "fingerprint": entity.document["fingerprint"],
+        "rebuilt": model.fingerprint,
+        "versions_changed": {name: [was, now.get(name)] for name, was in then.items() if now.get(name) != was},
+    }
+
+
+def _train_again(entity: Entity, file: Path, workspace: Workspace, progress: Progress) -> Model:
+    """Train on the stored observations in `file` by a model's lineage."""
+    lineage = entity.document["lineage"]
     progress.stage("sample")
     sample = EvenSample()
     for batch in iter_training(file):
@@ -49,12 +67,4 @@ def rebuild_model(house: House, model_id: str, workspace: Workspace, progress: P
     workspace.folder.mkdir(parents=True, exist_ok=True)
     with workspace.scratch() as scratch:
         model, _ = train(task, sample.table(), partial(iter_training, file), scratch, progress.advance)
-    then, now = lineage["versions"], versions()
-    return {
-        "kind": "rebuild",
-        "id": model_id,
-        "same": model.fingerprint == entity.document["fingerprint"],
-        "fingerprint": entity.document["fingerprint"],
-        "rebuilt": model.fingerprint,
-        "versions_changed": {name: [was, now.get(name)] for name, was in then.items() if now.get(name) != was},
-    }
+    return model

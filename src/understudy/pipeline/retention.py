@@ -11,21 +11,27 @@ from understudy.store.retention import Inventory, KeptModel, removable
 def forget(house: House) -> None:
     """Delete what `[store] keep` no longer asks for; the champion and the nearest that `rollback` returns to stay.
 
-    Objects go by what the catalog still names, not by what was just marked, so a kill between the two leaves nothing
-    behind for good; models of other projects in the same store are as safe as this project's own.
+    Objects go by what the catalog names, not by what was just marked, so a kill between the two leaves nothing behind
+    for good. Models of other projects in the same store are as safe as this project's own, and so are those that
+    another catalog names, or that another machine has written and not yet put on record.
     """
     project, keep = house.project.name, house.project.store.keep
     models = [entity for entity in house.catalog.find("model", project=project) if entity.status == "COMPLETED"]
     gone = removable(_held(house, models), keep_runs=keep.runs, keep_models=keep.models)
     for model_id in gone.models:
         house.catalog.retire(model_id)
-    living = {model_object(e.document["fingerprint"]) for e in house.catalog.find("model") if e.status == "COMPLETED"}
-    folders = {name.rpartition("/")[0] for name in house.objects.iter_names("models/")}
-    for folder in sorted(folders - living):
+    stored = {name.rpartition("/")[0] for name in house.objects.iter_names("models/")}
+    for folder in sorted(stored & (_folders(house, "DELETED") - _folders(house, "COMPLETED"))):
         house.objects.delete(folder)
     for run_id in gone.runs:
         for name in (f"uploads/{run_id}.parquet", *list(house.objects.iter_names(f"keys/{run_id}-"))):
             house.objects.delete(name)
+
+
+def _folders(house: House, status: str) -> set[str]:
+    """Name the folders of all models that have a status, whatever their project."""
+    models = house.catalog.find("model", status=status)
+    return {model_object(entity.document["fingerprint"]) for entity in models if "fingerprint" in entity.document}
 
 
 def _held(house: House, models: list[Entity]) -> Inventory:

@@ -1,0 +1,188 @@
+"""A bucket of S3, or of a server that speaks its language: keys below one prefix, and what went wrong in our words.
+
+Keys, region and endpoint come from the usual AWS environment. pyarrow's client reads the keys, the session token, the
+region and the profile by itself; it passes over the endpoint and the certificates, which are read here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import msgspec
+import pyarrow as pa
+import pyarrow.fs
+
+from understudy.errors import StoreError
+
+_CONNECT_SECONDS = 5
+_REQUEST_SECONDS = 30
+_ATTEMPTS = 4
+_BUFFER = 1 << 20
+
+_RIGHTS = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (or the profile), and what they may do in this bucket."
+_IN_WORDS = {
+    "NO_SUCH_BUCKET": ("there is no such bucket", "Create it, or correct [store] objects."),
+    "NETWORK_CONNECTION": ("the server cannot be reached", "Check the network, AWS_ENDPOINT_URL and AWS_REGION."),
+    "ACCESS_DENIED": ("access was refused", _RIGHTS),
+    "INVALID_ACCESS_KEY_ID": ("the access key is not known there", _RIGHTS),
+    "SIGNATURE_DOES_NOT_MATCH": ("the secret key does not fit the access key", _RIGHTS),
+}
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One key of a listing."""
+
+    key: str
+    changed: datetime
+
+
+class Bucket:
+    """The keys below a prefix, `s3://bucket/prefix`; reached at the first use.
+
+    Every method raises StoreError where the server cannot be reached or refuses, after a bounded number of tries.
+    """
+
+    def __init__(self, location: str) -> None:
+        self.location = location.rstrip("/")
+        self._base = self.location.removeprefix("s3://")
+
+    def has(self, key: str) -> bool:
+        """Tell whether there is an object under a key."""
+        with self._told(key):
+            info = self._system.get_file_info(self._path(key))
+        return bool(info.type == pyarrow.fs.FileType.File)
+
+    def open(self, key: str) -> BinaryIO:
+        """Open an object for reading from any place; raises FileNotFoundError where there is none."""
+        with self._told(key):
+            return io.BufferedReader(_Stream(self._system.open_input_file(self._path(key)), self, key), _BUFFER)
+
+    def put(self, key: str, data: Path | bytes) -> None:
+        """Write a file's bytes, or these, under a key: all of them or none.
+
+        Closing a stream is what completes an upload, so an interrupt between writing and closing would leave half an
+        object. A thread of its own is not interrupted.
+        """
+        with self._told(key), ThreadPoolExecutor(1) as pool:
+            pool.submit(self._send, key, data).result()
+
+    def list(self, folder: str = "") -> list[Entry]:
+        """Return all objects whose key is below `folder`."""
+        path = self._path(folder) if folder else self._base
+        with self._told(folder):
+            infos = self._system.get_file_info(pyarrow.fs.FileSelector(path, recursive=True, allow_not_found=True))
+        files = [info for info in infos if info.type == pyarrow.fs.FileType.File]
+        return [Entry(info.path.removeprefix(f"{self._base}/"), info.mtime) for info in files]
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that does not exist is no error."""
+        with self._told(key), contextlib.suppress(FileNotFoundError):
+            self._system.delete_file(self._path(key))
+
+    def delete_below(self, folder: str) -> None:
+        """Remove all objects whose key is below `folder`."""
+        with self._told(folder), contextlib.suppress(FileNotFoundError):
+            self._system.delete_dir(self._path(folder))
+
+    def failed(self, key: str, error: OSError) -> StoreError:
+        """Say what went wrong at a key; of the server's words only its code, which holds nothing confidential."""
+        code = re.search(r"AWS Error ([A-Z_]+)", str(error))
+        fallback = (f"the server answered {code[1]}" if code else f"{type(error).__name__}", "Try again.")
+        reason, hint = _IN_WORDS.get(code[1], fallback) if code else fallback
+        return StoreError(f"{self.location}/{key} cannot be reached: {reason}; nothing was changed", hint)
+
+    @cached_property
+    def _system(self) -> Any:
+        """Connect; a bucket that does not exist is found here, where a missing key tells nothing about it."""
+        bucket = self._base.partition("/")[0]
+        system = _connect(bucket)
+        if system.get_file_info(bucket).type == pyarrow.fs.FileType.NotFound:
+            raise StoreError(f"{self.location} cannot be used: there is no such bucket", _IN_WORDS["NO_SUCH_BUCKET"][1])
+        return system
+
+    def _path(self, key: str) -> str:
+        return f"{self._base}/{key}"
+
+    def _send(self, key: str, data: Path | bytes) -> None:
+        with _buffer(data) as buffer, self._system.open_output_stream(self._path(key)) as stream:
+            stream.write(buffer)
+
+    @contextlib.contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise self.failed(key, error) from None
+
+
+class _Stream(io.RawIOBase):
+    """An object of a bucket as Python's own kind of file."""
+
+    def __init__(self, file: Any, bucket: Bucket, key: str) -> None:
+        self._file = file
+        self._bucket = bucket
+        self._key = key
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return int(self._file.readinto(buffer))
+        except OSError as error:
+            raise self._bucket.failed(self._key, error) from None
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _connect(bucket: str) -> Any:
+    """Open pyarrow's client; a bucket's own region is asked for only where neither region nor endpoint is said."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return pyarrow.fs.S3FileSystem(
+        **(_place(endpoint) if endpoint else {}),
+        region=region if region or endpoint else pyarrow.fs.resolve_s3_region(bucket),
+        connect_timeout=_CONNECT_SECONDS,
+        request_timeout=_REQUEST_SECONDS,
+        retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+        tls_ca_file_path=os.environ.get("AWS_CA_BUNDLE"),
+    )
+
+
+def _place(endpoint: str) -> dict[str, str]:
+    """Take an endpoint apart; buckets are then named in the path, which every server understands."""
+    url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+    return {"scheme": url.scheme, "endpoint_override": f"{url.netloc}{url.path}".rstrip("/")}
+
+
+@contextlib.contextmanager
+def _buffer(data: Path | bytes) -> Iterator[Any]:
+    """Give bytes to send in one call; a file is mapped, not read."""
+    if isinstance(data, bytes) or not data.stat().st_size:
+        yield pa.py_buffer(data if isinstance(data, bytes) else b"")
+        return
+    with pa.memory_map(str(data)) as file:
+        yield file.read_buffer()
