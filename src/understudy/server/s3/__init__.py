@@ -1,0 +1,63 @@
+"""The S3 door: buckets and objects, path style, for whoever signed as a client of S3 does."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+
+from understudy.errors import StoreError
+from understudy.server.checksums import Checks
+from understudy.server.http import Request, Response
+from understudy.server.payload import Payload, PayloadError, plain
+from understudy.server.s3.bodies import in_thread
+from understudy.server.s3.calls import Call, S3Door, call_of, document
+from understudy.server.s3.errors import error_response, store_failure
+from understudy.server.s3.routing import OPERATIONS, STREAMED, Route, refuse, route_of
+from understudy.server.signature import Signed
+from understudy.store.bucket_records import BucketError
+
+__all__ = ["S3Door", "answer"]
+
+
+async def answer(door: S3Door, request: Request, signed: Signed) -> Response:
+    """Answer a request whose signature was verified.
+
+    Every response has `x-amz-request-id`. That of HEAD has no body, and its own Content-Length. A body that is a stream
+    has `aclose`, to be called where it is not sent to its end.
+    """
+    request_id = secrets.token_hex(8).upper()
+    try:
+        response = await _answer(door, request, signed)
+    except PayloadError as error:
+        response = error_response(BucketError(error.code, error.message), request.raw_path, request_id)
+    except StoreError as error:
+        response = error_response(store_failure(error), request.raw_path, request_id)
+    except BucketError as error:
+        response = error_response(error, request.raw_path, request_id)
+    body = b"" if request.method == "HEAD" else response.body
+    return Response(response.status, body, {"x-amz-request-id": request_id, **response.headers})
+
+
+async def _answer(door: S3Door, request: Request, signed: Signed) -> Response:
+    if signed.key.role == "predict":
+        raise BucketError("AccessDenied", "Access Denied: this key may only ask for predictions.")
+    call = call_of(door, request)
+    route = route_of(call)
+    payload = plain(request, signed)
+    if route in STREAMED:
+        return await STREAMED[route](call, payload)
+    if route not in OPERATIONS:
+        raise refuse(route)
+    if call.method in {"PUT", "POST"}:
+        call = dataclasses.replace(call, body=await _document(route, call, payload))
+    return await in_thread(OPERATIONS[route], call)
+
+
+async def _document(route: Route, call: Call, payload: Payload) -> bytes:
+    """Return the request's document, its checksums verified."""
+    body = await document(aiter(payload))
+    if route[2] not in {"uploadId", "uploads", "copy", "uploadId copy"}:  # there a checksum is that of the object
+        checks = Checks.of(call.headers)
+        checks.update(body)
+        checks.verify(payload.trailers)
+    return body

@@ -1,0 +1,82 @@
+"""Bodies in pieces: gathered for writing, read for sending, with all work on files in threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import BinaryIO, ParamSpec, TypeVar
+
+from understudy.errors import StoreError
+from understudy.store.bucket_records import BucketError
+
+PIECE = 1 << 20
+"""Bytes that are held in memory of a body, about."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function in a thread. A cancellation waits for its end, so that what follows never runs beside it."""
+    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
+
+
+async def gathered(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """Yield a body in pieces of about PIECE bytes; raises BucketError `EntityTooLarge` behind `limit` bytes."""
+    held = bytearray()
+    total = 0
+    async for piece in body:
+        total += len(piece)
+        if total > limit:
+            raise BucketError(
+                "EntityTooLarge", f"Your proposed upload exceeds the maximum allowed size: {limit} bytes."
+            )
+        held += piece
+        if len(held) >= PIECE:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
+
+
+class FileBody:
+    """A stretch of an open file as the body of a response; closes the file at its end, or by `aclose`."""
+
+    def __init__(self, file: BinaryIO, start: int, length: int) -> None:
+        self._file = file
+        self._start = start
+        self._left = length
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            await self.aclose()
+            raise StopAsyncIteration
+        piece = await in_thread(self._read)
+        self._left -= len(piece)
+        return piece
+
+    async def aclose(self) -> None:
+        """Close the file; what was not sent by now will not be."""
+        self._left = 0
+        await in_thread(self._file.close)
+
+    def __del__(self) -> None:
+        self._file.close()  # a body that nobody began to send
+
+    def _read(self) -> bytes:
+        if self._start:
+            self._file.seek(self._start)
+            self._start = 0
+        piece = self._file.read(min(PIECE, self._left))
+        if not piece:
+            self._file.close()
+            raise StoreError(f"an object is {self._left} bytes shorter than it was when it was put")
+        return piece

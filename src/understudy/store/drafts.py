@@ -1,0 +1,87 @@
+"""Bytes on their way into a bucket: staged and hashed as they come, then published whole or dropped."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import secrets
+import time
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, BinaryIO
+
+from understudy.errors import StoreError
+from understudy.store.contract import Objects
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+BLOBS = "blobs/"
+"""Where all bytes of buckets lie among the objects."""
+
+
+class _Dropped(Exception):
+    """Tells the objects' writer that its block failed."""
+
+
+class Draft(io.RawIOBase):
+    """A file to write that becomes a blob by `publish`; closing it before leaves nothing.
+
+    The blob's name says nothing of bucket or key, so no key can leave the store or be refused by a file system. It says
+    when the draft was begun, so that a sweep can spare what is young.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        self.blob = f"{BLOBS}{secrets.token_hex(1)}/{int(time.time()):010x}-{secrets.token_hex(12)}"
+        self.size = 0
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._writer: AbstractContextManager[BinaryIO] = objects.writer(self.blob)
+        self._file: BinaryIO | None = None
+
+    @property
+    def etag(self) -> str:
+        """The MD5 of what was written, in hexadecimal."""
+        return self._md5.hexdigest()
+
+    def writable(self) -> bool:
+        """Say that this is a file to write."""
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Add bytes, all of them; raises StoreError where the disk takes no more."""
+        try:
+            self._opened().write(data)
+        except OSError as error:
+            self._leave(error)
+            raise
+        self._md5.update(data)
+        written = memoryview(data).nbytes
+        self.size += written
+        return written
+
+    def publish(self) -> None:
+        """Bring the bytes to the disk under the blob's name; raises StoreError, and then leaves nothing."""
+        self._opened()
+        self._leave(None)
+
+    def close(self) -> None:
+        """Drop what was written, unless it was published."""
+        if self._file is not None:
+            with contextlib.suppress(StoreError, OSError):
+                self._leave(_Dropped())
+        super().close()
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            self._file = self._writer.__enter__()
+        return self._file
+
+    def _leave(self, error: Exception | None) -> None:
+        """End the writer's block, with an error or without."""
+        self._file = None
+        self._writer.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+
+
+def blob_age(blob: str) -> float:
+    """Return how many seconds ago a blob's draft was begun."""
+    return time.time() - int(blob.rsplit("/", 1)[-1].partition("-")[0], 16)
