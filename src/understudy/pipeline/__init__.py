@@ -139,7 +139,7 @@ def _close_interrupted(house: House) -> None:
     for entity in house.catalog.find("run", project=house.project.name, limit=20):
         if entity.status == "INPROGRESS":
             done = entity.id in promoted
-            document = {**entity.document, "message": "the process was interrupted"}
+            document = {**entity.document, "message": "the process was interrupted", "interrupted": not done}
             house.catalog.update(entity.id, status="COMPLETED" if done else "FAILED", document=document)
 
 

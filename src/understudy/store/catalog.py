@@ -389,6 +389,13 @@ class Catalog:
             yield connection
 
     @contextlib.contextmanager
+    def session(self) -> Iterator[sa.Connection]:
+        """Give a connection of one's own, outside of any transaction: what its session holds ends with the block."""
+        with self._explained(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+            connection.invalidate()  # a pooled connection would keep the session
+
+    @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         """Say in our words what the database's driver reports."""
         try:

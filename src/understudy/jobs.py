@@ -1,0 +1,235 @@
+"""Jobs: what is PENDING in the catalog is worked on, outside of any request, in processes of its own.
+
+An entity's row is its job. It waits until what it needs is COMPLETED, is INPROGRESS while a process works on it, and
+ends COMPLETED or FAILED with a message. A kill at any moment loses nothing: whoever holds the lease next finds what was
+INPROGRESS and begins it again. To delete an entity is to cancel its job.
+
+This module does not know what a job computes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from understudy.errors import NotFound, UnderstudyError
+from understudy.store.catalog import Catalog, Entity, now
+
+_LOG = logging.getLogger(__name__)
+
+Dependency = tuple[str, str]
+"""Kind and id of an entity that a job waits for."""
+
+NICE = 10
+"""How far jobs stand back behind those who answer predictions on the same cores."""
+
+CRASHES = 3
+"""How often a job's process may die by itself before the job is given up."""
+
+_ORPHAN_SECONDS = 0.5
+"""How often a job's process looks whether its parent still lives."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """How jobs of one kind are done."""
+
+    waits_for: Callable[[Entity], Sequence[Dependency]]
+    compute: Callable[[Entity, Path], Mapping[str, Any]]
+    """Does the work, with an empty folder to itself; returns new members of the entity's document.
+
+    Raises UnderstudyError where it cannot be done. After a kill it is called again, from the beginning.
+    """
+
+
+@dataclass
+class _Running:
+    """A process at work."""
+
+    pid: int
+    job: Entity | None
+    """None for an errand."""
+    name: str
+
+
+class Jobs:
+    """Works on the jobs of a catalog, at most so many at a time. One process, which holds the lease, runs it."""
+
+    def __init__(self, catalog: Catalog, works: Mapping[str, Work], scratch: Path, *, at_a_time: int) -> None:
+        self._catalog = catalog
+        self._works = works
+        self._scratch = scratch
+        self._at_a_time = at_a_time
+        self._running: list[_Running] = []
+        self._crashes: dict[Dependency, int] = {}
+
+    def clear(self) -> None:
+        """Clear away what a killed predecessor left; call this once, first."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def step(self) -> None:
+        """See who has ended, cancel what was deleted, start what can be started.
+
+        What is INPROGRESS with nobody at work on it was left by a kill: it is begun again.
+        """
+        self._reap()
+        unfinished = self._catalog.unfinished(list(self._works))
+        self._cancel({_key(job) for job in unfinished if job.status == "INPROGRESS"})
+        for job in unfinished:
+            if self._is_free() and not self._is_at_work_on(job) and self._is_ready(job):
+                self._start(job)
+
+    def run_errand(self, name: str, errand: Callable[[], None]) -> bool:
+        """Run something else in a process of its own, unless one of that name runs or no place is free."""
+        if not self._is_free() or any(running.name == name for running in self._running):
+            return False
+        self._running.append(_Running(_forked(errand), None, name))
+        return True
+
+    @property
+    def busy(self) -> int:
+        """How many processes are at work."""
+        return len(self._running)
+
+    def stop(self) -> None:
+        """End all processes at once; their jobs are begun again by whoever holds the lease next."""
+        for running in self._running:
+            os.kill(running.pid, signal.SIGKILL)
+        for running in self._running:
+            os.waitpid(running.pid, 0)
+        self._running.clear()
+
+    def _is_free(self) -> bool:
+        return len(self._running) < self._at_a_time
+
+    def _is_at_work_on(self, job: Entity) -> bool:
+        return any(running.job is not None and _key(running.job) == _key(job) for running in self._running)
+
+    def _is_ready(self, job: Entity) -> bool:
+        """Tell whether all that a job waits for is COMPLETED; fail the job where that can no longer be."""
+        for kind, entity_id in self._works[job.kind].waits_for(job):
+            try:
+                status = self._catalog.get(entity_id, kind).status
+            except NotFound:
+                status = "DELETED"
+            if status in ("FAILED", "DELETED"):
+                what = kind.replace("_", " ")
+                self._amend(job, _failed(f"The {what} {entity_id}, which this needs, is {status}."))
+                return False
+            if status != "COMPLETED":
+                return False
+        return True
+
+    def _start(self, job: Entity) -> None:
+        started = self._amend(job, _begun)
+        if started.status == "INPROGRESS":
+            self._running.append(_Running(_forked(lambda: self._do(started)), started, f"{job.kind} {job.id}"))
+
+    def _do(self, job: Entity) -> None:
+        """Do one job, in a process of its own, and write down how it ended."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        try:
+            self._amend(job, _completed(self._works[job.kind].compute(job, folder)))
+        except UnderstudyError as error:
+            self._amend(job, _failed(str(error)))
+        except MemoryError:
+            self._amend(job, _failed("The machine has not enough memory for this."))
+        except Exception as error:  # noqa: BLE001 - the job worker: whatever fails, the job must not hang
+            _LOG.exception("the job %s %s failed by a mistake of ours", job.kind, job.id)
+            self._amend(job, _failed(f"A mistake of Understudy's own: {type(error).__name__}: {error}"))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _reap(self) -> None:
+        """Collect the processes that have ended; one that died by itself has its job begun again, a few times."""
+        for running in list(self._running):
+            pid, status = os.waitpid(running.pid, os.WNOHANG)
+            if pid == 0:
+                continue
+            self._running.remove(running)
+            if running.job is not None and status != 0:
+                self._crashed(running.job, os.waitstatus_to_exitcode(status))
+
+    def _crashed(self, job: Entity, code: int) -> None:
+        self._crashes[_key(job)] = self._crashes.get(_key(job), 0) + 1
+        if self._crashes[_key(job)] == CRASHES:
+            died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            how = f"Its process died {CRASHES} times ({died}); the machine may have too little memory for it."
+            self._amend(job, _failed(how))
+
+    def _cancel(self, in_progress: set[Dependency]) -> None:
+        """Kill the processes whose jobs were deleted meanwhile."""
+        for running in self._running:
+            if running.job is not None and _key(running.job) not in in_progress:
+                os.kill(running.pid, signal.SIGKILL)
+
+    def _amend(self, job: Entity, amend: Callable[[Entity], Entity | None]) -> Entity:
+        return self._catalog.amend(job.kind, job.id, amend)
+
+
+def _key(job: Entity) -> Dependency:
+    return job.kind, job.id
+
+
+def _begun(job: Entity) -> Entity | None:
+    if job.status != "PENDING":
+        return None
+    return msgspec.structs.replace(job, status="INPROGRESS", started_at=now())
+
+
+def _completed(made: Mapping[str, Any]) -> Callable[[Entity], Entity | None]:
+    def complete(job: Entity) -> Entity | None:
+        if job.status != "INPROGRESS":
+            return None
+        return msgspec.structs.replace(job, status="COMPLETED", finished_at=now(), document={**job.document, **made})
+
+    return complete
+
+
+def _failed(message: str) -> Callable[[Entity], Entity | None]:
+    def fail(job: Entity) -> Entity | None:
+        if job.status not in ("PENDING", "INPROGRESS"):
+            return None
+        document = {**job.document, "message": message}
+        return msgspec.structs.replace(job, status="FAILED", finished_at=now(), document=document)
+
+    return fail
+
+
+def _forked(work: Callable[[], None]) -> int:
+    """Do something in a process of its own; return its id. It ends with its parent, and never returns here."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal goes to the whole group; the parent decides
+        os.nice(NICE)
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        work()
+        code = 0
+    except BaseException:  # noqa: BLE001 - nothing may reach the frames of the parent
+        _LOG.exception("a process at work ended by an error")
+    finally:
+        os._exit(code)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended."""
+    while os.getppid() == parent:
+        time.sleep(_ORPHAN_SECONDS)
+    os._exit(1)

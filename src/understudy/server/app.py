@@ -1,0 +1,164 @@
+"""The port: which request goes to which door (docs/port.md), and HTTP as ASGI has it on both sides of that.
+
+A framework in front would cost more than a prediction does (`docs/decisions/0016-one-port-without-a-framework.md`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from understudy.server.http import Request, Response, TooLarge, json_response
+from understudy.server.signature import claimed_service, is_version_2
+
+_LOG = logging.getLogger(__name__)
+
+PIECE_SECONDS = 60.0
+"""How long the next piece of a body may take to arrive."""
+
+Door = Callable[[Request], Awaitable[Response]]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Everything behind the port."""
+
+    amazon: Door
+    """Amazon ML's API."""
+    s3: Door
+    """Buckets and objects; also what is not signed and nobody else's, which S3 refuses in its own words."""
+    rest: Door
+    """Understudy's own API, and the pages for people."""
+    is_rest: Callable[[str], bool]
+    """Tells which paths are the REST door's."""
+    record: Callable[[str, str, int, float], None]
+    """Takes door, method, status and seconds of every answer."""
+
+
+class Gone(Exception):
+    """The client has hung up."""
+
+
+class Slow(Exception):
+    """The client sends nothing for too long."""
+
+
+class App:
+    """The ASGI application of one worker."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self.draining = False
+        """Set when no further request should come over a connection: answers say so."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            raise TypeError(f"an ASGI scope of type {scope['type']!r}; this serves HTTP")
+        began = time.perf_counter()
+        request = _request(scope, receive)
+        name = door_of(request, self._doors.is_rest)
+        response = await self._answer(name, request)
+        try:
+            if response is not None:
+                await _send(response, send, close=self.draining)
+        except Exception:  # the head is sent, so the connection can only be cut
+            _LOG.exception("an answer broke off")
+            raise
+        finally:
+            status = 499 if response is None else response.status
+            self._doors.record(name, request.method, status, time.perf_counter() - began)
+
+    async def _answer(self, name: str, request: Request) -> Response | None:
+        """Let a door answer; None where nobody is there any more to be answered."""
+        try:
+            door: Door = getattr(self._doors, name)
+            return await door(request)
+        except Gone:
+            return None
+        except Slow:
+            return _refused(408, "RequestTimeout", "Nothing of the request's body came for a minute.")
+        except TooLarge:
+            return _refused(413, "RequestTooLarge", "The request's body is larger than this request may have.")
+        except Exception:  # noqa: BLE001 - the server boundary: a mistake of ours must not end the connection
+            _LOG.exception("a mistake of Understudy's own at %s %s", request.method, request.raw_path)
+            return _refused(500, "InternalError", "A mistake of Understudy's own; its log says more.")
+
+
+def door_of(request: Request, is_rest: Callable[[str], bool]) -> str:
+    """Name the door that a request goes to: amazon, s3 or rest."""
+    if "x-amz-target" in request.headers and request.raw_path == "/":
+        return "amazon"
+    service = claimed_service(request)
+    if service is not None:
+        return "s3" if service == "s3" else "amazon"
+    if is_version_2(request):
+        return "s3"
+    if request.raw_path == "/":
+        return "rest" if request.method in ("GET", "HEAD") else "amazon"
+    return "rest" if is_rest(request.path) else "s3"
+
+
+def _refused(status: int, code: str, message: str) -> Response:
+    document = {"error": {"code": code, "message": message, "hint": ""}}
+    return json_response(document, status, {"Connection": "close"})
+
+
+def _request(scope: Scope, receive: Receive) -> Request:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    path = scope.get("raw_path") or scope["path"].encode()
+    query = scope["query_string"].decode("latin-1")
+    return Request(scope["method"], path.decode("latin-1"), query, headers, _body(receive))
+
+
+async def _body(receive: Receive) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body; raises Gone and Slow."""
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout(PIECE_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise Slow from None
+        if message["type"] == "http.disconnect":
+            raise Gone
+        more = message.get("more_body", False)
+        if message.get("body"):
+            yield message["body"]
+
+
+async def _send(response: Response, send: Send, *, close: bool) -> None:
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    if isinstance(response.body, bytes) and not any(name == b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if isinstance(response.body, bytes):
+        await send({"type": "http.response.body", "body": response.body})
+        return
+    try:
+        async for piece in response.body:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    finally:
+        await _closed(response.body)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _closed(body: AsyncIterator[bytes]) -> None:
+    """Let a body that is a stream give back what it holds open, sent to its end or not."""
+    close = getattr(body, "aclose", None)
+    if close is not None:
+        await close()

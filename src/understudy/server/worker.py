@@ -1,0 +1,142 @@
+"""A process of a server that answers requests: models in memory, doors in front of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from understudy.house import Storehouse
+from understudy.server.app import App, Doors
+from understudy.server.board import Board
+from understudy.server.settings import Opened, Settings
+from understudy.server.supervisor import end_with_parent
+from understudy.serving import Serving, wait_until
+
+_LOG = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 0.1
+"""How often a worker looks whether who serves has changed."""
+SETTLE_SECONDS = 5.0
+"""How long a change waits for a worker before that worker is replaced."""
+IDLE_SECONDS = 3600
+"""How long a connection may be idle: a client that would use it again must not find it closed."""
+HEAD_SECONDS = 60.0
+"""How long a request's head may take to arrive."""
+GOODBYE_SECONDS = 1.0
+"""How long answers announce the end of their connections before connections are closed."""
+
+MakeDoors = Callable[[Settings, Opened, Serving, Callable[[Storehouse], None], Callable[[], bool]], Doors]
+
+
+def answer_requests(settings: Settings, board: Board, number: int, listener: socket.socket, doors: MakeDoors) -> None:
+    """Answer requests on a socket that listens until SIGTERM, or until the parent ends."""
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
+    opened = Opened(settings)
+    serving = Serving(opened.stores[0], opened.houses)
+    serving.refresh()
+    threading.Thread(target=_keep_fresh, args=(serving, board, number), daemon=True).start()
+
+    def settle(store: Storehouse) -> None:
+        wait_for_all(board, serving, store)
+
+    app = App(doors(settings, opened, serving, settle, board.is_ready))
+    server = _Server(app, _config(settings, app))
+    with asyncio.Runner(loop_factory=_loop_factory()) as loop:
+        loop.run(server.serve(sockets=[listener]))
+
+
+def wait_for_all(board: Board, serving: Serving, store: Storehouse) -> None:
+    """Wait until every worker answers by the present state of a store's catalog; replace those that do not come."""
+    place, revision = serving.stores.index(store), store.catalog.serving_revision()
+    if wait_until(lambda: not board.late(place, revision), SETTLE_SECONDS):
+        return
+    for pid in board.late(place, revision):
+        _LOG.error("worker process %s does not follow and is replaced", pid)
+        os.kill(pid, signal.SIGKILL)
+
+
+def _keep_fresh(serving: Serving, board: Board, number: int) -> None:
+    while True:
+        if serving.revisions:
+            board.publish(number, serving.revisions)
+        time.sleep(REFRESH_SECONDS)
+        serving.refresh()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415 - there is none on Windows
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _config(settings: Settings, app: App) -> uvicorn.Config:
+    certificate, key = settings.tls or (None, None)
+    return uvicorn.Config(
+        app,
+        http=_Patient,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        ssl_certfile=certificate,
+        ssl_keyfile=str(key) if key else None,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+
+
+class _Server(uvicorn.Server):
+    """A server that announces the end of connections before it closes them."""
+
+    def __init__(self, app: App, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.draining = True
+        await asyncio.sleep(GOODBYE_SECONDS)
+        await super().shutdown(sockets)
+
+
+class _Patient(HttpToolsProtocol):
+    """HTTP with a limit on how long the head of a request may take."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_here()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_is_here()
+        super().on_headers_complete()
+
+    def _expect_head(self) -> None:
+        self._head_is_here()
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _head_is_here(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

@@ -1,0 +1,202 @@
+"""Jobs: worked on in processes of their own, in the order of what they need, through kills and cancellations."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from understudy.errors import InvalidInput
+from understudy.jobs import CRASHES, Jobs, Work
+from understudy.store.catalog import Catalog
+
+
+def _told(folder, job):
+    """Note in a file that a job was begun, by whom, and return what it made."""
+    with (folder / "log").open("a") as log:
+        log.write(f"{job.id} {os.getpid()}\n")
+    return {"made": job.id.upper()}
+
+
+def _needs(job):
+    return [(job.kind, needed) for needed in job.document.get("needs", [])]
+
+
+class Stage:
+    """A catalog with jobs of one kind, whose work a test chooses by the job's id."""
+
+    def __init__(self, folder, at_a_time=2):
+        self.folder = folder
+        self.catalog = Catalog.open(f"sqlite:///{folder}/catalog.db")
+        self.works = {"model": Work(_needs, self._compute)}
+        self.jobs = Jobs(self.catalog, self.works, folder / "scratch", at_a_time=at_a_time)
+
+    def _compute(self, job, scratch):
+        assert list(scratch.iterdir()) == []
+        (scratch / "something").write_text("left behind")
+        made = _told(self.folder, job)
+        match job.id.partition("-")[0]:
+            case "bad":
+                raise InvalidInput("there are no rows", "Give some.")
+            case "mistaken":
+                raise KeyError("oh")
+            case "slow":
+                time.sleep(30)
+            case "crash":
+                os.kill(os.getpid(), signal.SIGTERM)
+            case "once":
+                if self.begun(job.id) == 1:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        return made
+
+    def begun(self, job_id):
+        """Say how often a job was begun."""
+        log = self.folder / "log"
+        return sum(line.split()[0] == job_id for line in log.read_text().splitlines()) if log.exists() else 0
+
+    def create(self, job_id, **document):
+        """Ask for a job."""
+        self.catalog.create("model", job_id, document)
+
+    def status(self, job_id):
+        """Say how a job stands."""
+        return self.catalog.get(job_id, "model").status
+
+    def until(self, condition, seconds=20):
+        """Let the jobs go on until something is so."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, [(job.id, job.status) for job in self.catalog.find("model")]
+            self.jobs.step()
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Give an empty stage."""
+    made = Stage(tmp_path)
+    yield made
+    made.jobs.stop()
+    made.catalog.close()
+
+
+def test_job_is_done_in_a_process_of_its_own(stage):
+    """A PENDING entity becomes COMPLETED with what its work made beside what it was asked for, and with its times."""
+    stage.create("plain", asked=1)
+    stage.until(lambda: stage.status("plain") == "COMPLETED")
+    done = stage.catalog.get("plain", "model")
+    assert done.document == {"asked": 1, "made": "PLAIN"}
+    assert done.created_at <= done.started_at <= done.finished_at
+    assert (stage.folder / "log").read_text().split()[1] != str(os.getpid())
+    stage.until(lambda: not stage.jobs.busy)
+    assert list((stage.folder / "scratch").iterdir()) == []
+
+
+def test_job_waits_for_what_it_needs(stage):
+    """Jobs asked for all at once run in the order of their needs, whatever the order of asking."""
+    stage.create("third", needs=["second"])
+    stage.create("second", needs=["first"])
+    stage.create("first")
+    stage.until(lambda: stage.status("third") == "COMPLETED")
+    assert [line.split()[0] for line in (stage.folder / "log").read_text().splitlines()] == ["first", "second", "third"]
+
+
+def test_job_whose_need_failed_fails_with_its_name(stage):
+    """A job that can never begin is FAILED, and says for want of what."""
+    stage.create("bad-source")
+    stage.create("next", needs=["bad-source"])
+    stage.create("last", needs=["next", "nowhere"])
+    stage.until(lambda: stage.status("last") == "FAILED")
+    assert "bad-source" in stage.catalog.get("next", "model").document["message"]
+    assert stage.begun("next") == 0
+
+
+def test_failure_is_said_in_the_words_of_the_error(stage):
+    """An error that explains itself becomes the message; a mistake of ours is called one; neither hangs."""
+    stage.create("bad")
+    stage.create("mistaken")
+    stage.until(lambda: stage.status("bad") == stage.status("mistaken") == "FAILED")
+    assert stage.catalog.get("bad", "model").document["message"] == "there are no rows\nGive some."
+    assert "mistake of Understudy's own" in stage.catalog.get("mistaken", "model").document["message"]
+
+
+def test_so_many_at_a_time_and_no_more(stage):
+    """Where two places are taken, a third job waits, PENDING."""
+    for number in range(3):
+        stage.create(f"slow-{number}")
+    stage.until(lambda: stage.jobs.busy == 2)
+    for _ in range(5):
+        stage.jobs.step()
+    assert [stage.status(f"slow-{number}") for number in range(3)] == ["INPROGRESS", "INPROGRESS", "PENDING"]
+
+
+def test_deleted_job_is_cancelled(stage):
+    """To delete is to cancel: the process ends, the place is free, nothing is written over the deletion."""
+    stage.create("slow")
+    stage.until(lambda: stage.begun("slow") == 1)
+    stage.catalog.retire("slow")
+    stage.until(lambda: not stage.jobs.busy, seconds=5)
+    assert stage.status("slow") == "DELETED"
+
+
+def test_job_whose_process_dies_is_begun_again_a_few_times(stage):
+    """A process that dies once costs nothing; one that always dies is given up with a message."""
+    stage.create("once")
+    stage.create("crash")
+    stage.until(lambda: stage.status("once") == "COMPLETED" and stage.status("crash") == "FAILED")
+    assert (stage.begun("once"), stage.begun("crash")) == (2, CRASHES)
+    assert "SIGTERM" in stage.catalog.get("crash", "model").document["message"]
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_jobs import Stage
+stage = Stage(Path(sys.argv[1]))
+stage.jobs.clear()
+while True:
+    stage.jobs.step()
+    time.sleep(0.01)
+"""
+
+
+def test_killed_worker_leaves_jobs_that_the_next_one_ends(tmp_path):
+    """After `kill -9` no process lives on, and whoever comes next begins again what was at work."""
+    stage = Stage(tmp_path)
+    stage.create("slow-one")
+    process = subprocess.Popen([sys.executable, "-c", WORKER, tmp_path, Path(__file__).parent])
+    deadline = time.monotonic() + 20
+    while not stage.begun("slow-one") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    child = int((tmp_path / "log").read_text().split()[1])
+    while time.monotonic() < deadline and _lives(child):
+        time.sleep(0.05)
+    assert not _lives(child)
+    assert stage.status("slow-one") == "INPROGRESS"
+    stage.jobs.clear()
+    stage.until(lambda: stage.begun("slow-one") == 2)
+    stage.jobs.stop()
+    assert stage.status("slow-one") == "INPROGRESS"
+    stage.catalog.close()
+
+
+def _lives(pid):
+    with contextlib.suppress(OSError):
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+def test_errand_runs_once_at_a_time(stage):
+    """Something else to do runs beside the jobs, takes a place, and not twice under one name."""
+    assert stage.jobs.run_errand("learn", lambda: time.sleep(30))
+    assert not stage.jobs.run_errand("learn", lambda: None)
+    assert stage.jobs.run_errand("other", (stage.folder / "done").touch)
+    stage.until(lambda: stage.jobs.busy == 1)
+    assert (stage.folder / "done").exists()
