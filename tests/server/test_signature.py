@@ -265,6 +265,20 @@ def test_date_header_will_do(keys):
         assert verify(arrived("GET", "http://h/", headers), keys, ML, MAY_2013).timestamp == "20130524T000000Z"
 
 
+def test_headers_are_signed_as_the_bytes_that_they_are(keys):
+    """A header in UTF-8 is signed over its bytes, even where one of them looks like a blank in another encoding."""
+    text = f"GET\n/\n\nhost:h\nx-amz-date:20130524T000000Z\nx-note:voilà\n\nhost;x-amz-date;x-note\n{EMPTY}"
+    scope = f"20130524/us-east-1/{ML}/aws4_request"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    key = signing_key(SECRET, "20130524", "us-east-1", ML)
+    signature = sign(key, f"AWS4-HMAC-SHA256\n20130524T000000Z\n{scope}\n{digest}")
+    headers = {
+        "x-amz-date": "20130524T000000Z", "x-note": "voilà".encode().decode("latin-1"),
+        "authorization": authorization("host;x-amz-date;x-note", signature, scope),
+    }  # fmt: skip
+    assert verify(arrived("GET", "http://h/", headers), keys, ML, MAY_2013).key.id == ID
+
+
 # Refusals
 
 

@@ -155,8 +155,9 @@ def _time(headers: Mapping[str, str]) -> tuple[str, datetime]:
     """Return when a request was signed, as text and as time: x-amz-date, or Date in either form."""
     text = headers.get("x-amz-date") or headers.get("date", "")
     at = _basic_time(text)
-    if at is None and "x-amz-date" not in headers:
-        at = _mail_time(text)
+    if at is not None:
+        return text, at
+    at = _mail_time(text) if "x-amz-date" not in headers else None
     if at is None:
         raise SignatureError(
             Reason.NO_DATE,
