@@ -1,0 +1,153 @@
+"""The AWS JSON door: Amazon ML's API on the wire (reference 1.1 to 1.3).
+
+The operation's name stands in a header, its request and its answer are JSON, and every request is signed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from understudy.errors import Busy, StoreError
+from understudy.server.http import Request, Response, TooLarge
+from understudy.server.keys import Key, Keys
+from understudy.server.signature import JSON_ERRORS, SignatureError, presign, verify
+from understudy.service.context import Call, Service
+from understudy.service.faults import Fault, InternalServerException
+from understudy.service.operations import OPERATIONS, Operation
+
+_LOG = logging.getLogger(__name__)
+
+TARGET = "AmazonML_20141212."
+"""What stands before an operation's name in X-Amz-Target."""
+
+BODY_LIMIT = 20 * 1024 * 1024
+"""Bytes of a request; the longest SQL query has 16 MiB."""
+
+LOG_URL_SECONDS = 3600
+"""How long the url of a log can be opened."""
+
+_PAUSES = (0.05, 0.2, 0.8)
+"""Seconds between attempts while another process holds the catalog."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What the door needs to answer."""
+
+    service: Service
+    keys: Keys
+    public_url: str | None = None
+    """How clients reach this server where it stands behind another; else it is what they call it."""
+    scheme: str = "http"
+
+
+class _Refused(Exception):
+    """A request that reaches no operation, with the name of its error on the wire."""
+
+    def __init__(self, name: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.name = name
+        self.status = status
+
+
+async def answer(door: Door, request: Request) -> Response:
+    """Answer one request: an operation's document, or an error's."""
+    try:
+        body = await request.read(BODY_LIMIT)
+    except TooLarge:
+        document = {"__type": "RequestEntityTooLargeException", "message": f"The body exceeds {BODY_LIMIT:,} bytes."}
+        return _response(413, document, {"Connection": "close"})  # what is left of the body is not read
+    try:
+        return _response(200, await _answered(door, request, body))
+    except Fault as fault:
+        return _response(fault.status, fault.document())
+    except _Refused as refused:
+        return _response(refused.status, {"__type": refused.name, "message": str(refused)})
+    except StoreError as error:
+        _LOG.error("Amazon ML's API cannot use the store: %s", error.message)
+        return _failed()
+    except Exception:  # noqa: BLE001 - the server boundary: a client is told in the original's words
+        _LOG.exception("a mistake of Understudy's own in Amazon ML's API")
+        return _failed()
+
+
+async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, Any]:
+    now = datetime.now(UTC)
+    key = _signer(door, request, body, now)
+    operation = _operation(request)
+    if key.role == "predict" and operation.name != "Predict":
+        raise _Refused("AccessDeniedException", f"The key {key.name!r} may call Predict only, not {operation.name}.")
+    call = _call(door, request, key, now)
+    if operation.name == "Predict":  # asks nothing but memory: a thread would cost more than the answer
+        return operation.run(door.service, call, _document(body))
+    return await asyncio.to_thread(_run, door.service, operation, call, body)
+
+
+def _signer(door: Door, request: Request, body: bytes, now: datetime) -> Key:
+    """Return the key that a request was signed with."""
+    try:
+        return verify(request, door.keys, "machinelearning", now, body).key
+    except SignatureError as error:
+        refusal = JSON_ERRORS[error.reason]
+        raise _Refused(refusal.code, error.message, refusal.status) from None
+
+
+def _operation(request: Request) -> Operation[Any]:
+    target = request.headers.get("x-amz-target", "")
+    name = target.removeprefix(TARGET)
+    if request.method != "POST" or request.path != "/" or not target.startswith(TARGET) or name not in OPERATIONS:
+        raise _Refused(
+            "UnknownOperationException",
+            f"There is no operation {target[:100]!r} at {request.method} {request.path[:100]}; expected is POST / with "
+            f"X-Amz-Target: {TARGET}GetMLModel or another operation of Amazon Machine Learning.",
+        )
+    return OPERATIONS[name]
+
+
+def _document(body: bytes) -> object:
+    """Read a request's JSON; none at all is an empty request."""
+    try:
+        return msgspec.json.decode(body or b"{}")
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _Refused("SerializationException", f"The request is not JSON: {error}") from None
+
+
+def _run(service: Service, operation: Operation[Any], call: Call, body: bytes) -> Mapping[str, Any]:
+    """Run an operation in a thread of its own; wait a little where another process holds the catalog."""
+    document = _document(body)
+    for pause in _PAUSES:
+        try:
+            return operation.run(service, call, document)
+        except Busy:
+            time.sleep(pause)
+    return operation.run(service, call, document)
+
+
+def _call(door: Door, request: Request, key: Key, now: datetime) -> Call:
+    base_url = door.public_url or f"{door.scheme}://{request.headers.get('host', 'localhost')}"
+
+    def signed_url(bucket: str, name: str) -> str:
+        url = f"{base_url}/{bucket}/{quote(name)}"
+        return presign(key, "GET", url, "s3", LOG_URL_SECONDS, now)
+
+    return Call(caller=key.name, role=key.role, base_url=base_url, now=now, presign=signed_url)
+
+
+def _failed() -> Response:
+    fault = InternalServerException("the request could not be served", "Try again; the server's log says more.")
+    return _response(fault.status, fault.document())
+
+
+def _response(status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    own = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())}
+    return Response(status, msgspec.json.encode(document), {**own, **(headers or {})})

@@ -1,0 +1,216 @@
+"""Describe: pages of the four lists, filtered and sorted by one variable (reference 2.4)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import operator
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from understudy.service import views
+from understudy.service.context import Call, Service
+from understudy.service.entities import Kind
+from understudy.service.faults import InvalidInputException
+from understudy.service.shapes import (
+    DescribeBatchPredictionsInput,
+    DescribeDataSourcesInput,
+    DescribeEvaluationsInput,
+    DescribeInput,
+    DescribeMLModelsInput,
+)
+from understudy.service.times import MILLISECOND, parsed, text_of
+from understudy.service.views import Answer
+from understudy.store.catalog import Entity, Field, Operator
+
+ALGORITHM = "sgd"
+"""The algorithm of every model."""
+
+_OPERATORS: dict[str, Operator] = {
+    "eq": "EQ",
+    "gt": "GT",
+    "lt": "LT",
+    "ge": "GE",
+    "le": "LE",
+    "ne": "NE",
+    "prefix": "Prefix",
+}
+
+_COMPARE: dict[Operator, Callable[[str, str], bool]] = {
+    "EQ": operator.eq,
+    "GT": operator.gt,
+    "LT": operator.lt,
+    "GE": operator.ge,
+    "LE": operator.le,
+    "NE": operator.ne,
+    "Prefix": str.startswith,
+}
+
+_TIMES = ("CreatedAt", "LastUpdatedAt")
+
+_COMMON: dict[str, Field] = {
+    "CreatedAt": "created_at",
+    "LastUpdatedAt": "updated_at",
+    "Status": "status",
+    "Name": "name",
+    "IAMUser": ("created_by",),
+}
+
+_OF_MODEL: dict[str, Field] = {
+    "MLModelId": ("model_id",),
+    "DataSourceId": ("data_source_id",),
+    "DataURI": ("input_location",),
+}
+
+FIELDS: dict[Kind, dict[str, Field]] = {
+    "data_source": {**_COMMON, "DataLocationS3": ("location",)},
+    "model": {
+        **_COMMON,
+        "TrainingDataSourceId": ("training_data_source_id",),
+        "RealtimeEndpointStatus": ("endpoint", "status"),
+        "MLModelType": ("model_type",),
+        "Algorithm": "created_at",  # the same for all
+        "TrainingDataURI": ("input_location",),
+    },
+    "evaluation": {**_COMMON, **_OF_MODEL},
+    "batch_prediction": {**_COMMON, **_OF_MODEL},
+}
+"""Where each list's filter variables stand in the catalog."""
+
+
+def describe_data_sources(service: Service, call: Call, request: DescribeDataSourcesInput) -> Answer:
+    """Return a page of the data sources."""
+    return _page(service, "data_source", request, request.filter_variable, views.data_source)
+
+
+def describe_ml_models(service: Service, call: Call, request: DescribeMLModelsInput) -> Answer:
+    """Return a page of the models."""
+    return _page(service, "model", request, request.filter_variable, lambda entity: views.model(entity, call))
+
+
+def describe_evaluations(service: Service, call: Call, request: DescribeEvaluationsInput) -> Answer:
+    """Return a page of the evaluations."""
+    return _page(service, "evaluation", request, request.filter_variable, views.evaluation)
+
+
+def describe_batch_predictions(service: Service, call: Call, request: DescribeBatchPredictionsInput) -> Answer:
+    """Return a page of the batch predictions."""
+    return _page(service, "batch_prediction", request, request.filter_variable, views.batch_prediction)
+
+
+class _Asked(NamedTuple):
+    """What a list is filtered and sorted by."""
+
+    kind: Kind
+    variable: str
+    given: tuple[tuple[Operator, str], ...]
+    """The operators of the request and what each compares with."""
+    descending: bool
+
+    @classmethod
+    def read(cls, kind: Kind, variable: str | None, request: DescribeInput) -> _Asked:
+        """Read a request; without a filter variable a list is sorted by the time of creation."""
+        named = ((name, getattr(request, field)) for field, name in _OPERATORS.items())
+        given = tuple((name, value) for name, value in named if value is not None)
+        if given and variable is None:
+            raise InvalidInputException(
+                f"{given[0][0]} is given without FilterVariable", "Name the variable it is for."
+            )
+        return cls(kind, variable or "CreatedAt", given, request.sort_order == "dsc")
+
+    @property
+    def digest(self) -> str:
+        """What tells whether a token continues this very list."""
+        return hashlib.sha256(repr(tuple(self)).encode()).hexdigest()[:16]
+
+
+def _page(
+    service: Service, kind: Kind, request: DescribeInput, variable: str | None, view: Callable[[Entity], Answer]
+) -> Answer:
+    asked = _Asked.read(kind, variable, request)
+    offset = _offset(request.next_token, asked)
+    found = _found(service, asked, offset, request.limit + 1)
+    answer: Answer = {"Results": [view(entity) for entity in found[: request.limit] if _is_wanted(entity, asked)]}
+    if len(found) > request.limit:
+        answer["NextToken"] = _token(offset + request.limit, asked)
+    return answer
+
+
+def _found(service: Service, asked: _Asked, offset: int, limit: int) -> list[Entity]:
+    """Look a page up in the catalog."""
+    by, conditions = FIELDS[asked.kind][asked.variable], asked.given
+    if asked.variable == "Algorithm":
+        if not all(_COMPARE[name](ALGORITHM, value) for name, value in asked.given):
+            return []
+        conditions = ()
+    elif asked.variable in _TIMES:
+        conditions = tuple(itertools.chain.from_iterable(_of_time(asked.variable, *each) for each in asked.given))
+    elif asked.variable == "RealtimeEndpointStatus":
+        conditions = tuple((name, "" if value == "NONE" else value) for name, value in asked.given)
+    return service.catalog.page(asked.kind, by, conditions, descending=asked.descending, offset=offset, limit=limit)
+
+
+# --- times -----------------------------------------------------------------------------------------------------------
+
+
+def _of_time(variable: str, name: Operator, value: str) -> list[tuple[Operator, str]]:
+    """Return what a comparison with a time asks of the catalog's text, which is finer than the millisecond shown."""
+    begin = _time(variable, name, value)
+    first, beyond = text_of(begin), text_of(begin + MILLISECOND)
+    conditions: dict[Operator, list[tuple[Operator, str]]] = {
+        "EQ": [("GE", first), ("LT", beyond)],
+        "NE": [],
+        "GE": [("GE", first)],
+        "GT": [("GE", beyond)],
+        "LE": [("LT", beyond)],
+        "LT": [("LT", first)],
+    }
+    return conditions[name]
+
+
+def _is_wanted(entity: Entity, asked: _Asked) -> bool:
+    """Tell whether an entity is none of those that NE leaves out by their time; the catalog cannot tell."""
+    if asked.variable not in _TIMES:
+        return True
+    own = parsed(entity.created_at if asked.variable == "CreatedAt" else entity.updated_at)
+    return all(own != _time(asked.variable, name, value) for name, value in asked.given if name == "NE")
+
+
+def _time(variable: str, name: Operator, value: str) -> datetime:
+    try:
+        if name == "Prefix":
+            raise ValueError
+        return parsed(value)
+    except ValueError:
+        raise InvalidInputException(
+            f"{name} is {value!r}, which {variable} cannot be compared with",
+            "Compare by EQ, NE, GT, GE, LT or LE with seconds since 1970, or ISO 8601: 2017-02-11T17:28:30Z.",
+        ) from None
+
+
+# --- tokens ----------------------------------------------------------------------------------------------------------
+
+
+def _token(offset: int, asked: _Asked) -> str:
+    """Return what NextToken asks the rest of a list with."""
+    return base64.urlsafe_b64encode(f"{offset}:{asked.digest}".encode()).decode()
+
+
+def _offset(token: str | None, asked: _Asked) -> int:
+    """Return where a page begins; raises InvalidInputException for a token of another list, or of nobody."""
+    if token is None:
+        return 0
+    try:
+        text = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except ValueError:
+        text = ""
+    offset, _, digest = text.partition(":")
+    if digest != asked.digest or not re.fullmatch("[0-9]{1,9}", offset, re.ASCII):
+        raise InvalidInputException(
+            "NextToken does not continue this list",
+            "Send the NextToken of the page before, with the same FilterVariable, comparisons and SortOrder.",
+        )
+    return int(offset)

@@ -1,0 +1,81 @@
+"""Predict: one record, answered by a model in memory in the original's own shapes (reference 8.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from understudy.model import Scores
+from understudy.schema import ModelType
+from understudy.service.context import Call, Service
+from understudy.service.entities import not_found, present, refuse_deleted
+from understudy.service.faults import Fault, PredictorNotMountedException
+from understudy.service.shapes import PredictInput
+from understudy.service.views import Answer
+from understudy.serving import Served
+from understudy.values import batch_of_records
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def predict(service: Service, call: Call, request: PredictInput) -> Answer:
+    """Answer one record by the model of an id, or by the champion of an endpoint of that name.
+
+    Values are read by the model's schema. What is left out or cannot be read counts as missing; the target and names
+    that the model does not know are not looked at. Where a model answers, the catalog is not asked.
+    """
+    served = service.serving.mounted(request.ml_model_id) or service.serving.champion(request.ml_model_id)
+    if served is None:
+        raise _nobody(service, request.ml_model_id)
+    return {"Prediction": answer(served, score(served, request.record))}
+
+
+def score(served: Served, record: dict[str, str]) -> Scores:
+    """Score one record: a number, or one for each class."""
+    schema = served.predictor.model.schema
+    columns = [(name, pa.string()) for name in schema.names if name != schema.target]
+    batch, _ = batch_of_records([record], columns)
+    scores: Scores = served.predictor.model.score(batch)[0]
+    return scores
+
+
+def answer(served: Served, scores: Scores) -> Answer:
+    """Return a prediction as the original spelled it.
+
+    A BINARY score is the probability of 1 also where the label is 0. Numbers are floats of 32 bits, widened.
+    """
+    target = served.predictor.model.target
+    details = {"Algorithm": "SGD", "PredictiveModelType": target.type.value}
+    if target.type is ModelType.REGRESSION:
+        return {"predictedValue": _widened(float(scores)), "details": details}
+    if target.type is ModelType.BINARY:
+        shown = _widened(float(scores))
+        label = "1" if shown >= served.threshold else "0"
+        return {"predictedLabel": label, "predictedScores": {label: shown}, "details": details}
+    return {
+        "predictedLabel": target.classes[int(np.argmax(scores))],
+        "predictedScores": {name: _widened(float(of)) for name, of in zip(target.classes, scores, strict=True)},
+        "details": details,
+    }
+
+
+def _widened(number: float) -> float:
+    """Round a number to 32 bits; JSON has no word for what is beyond them."""
+    return float(np.float32(np.clip(number, -_LARGEST, _LARGEST)))
+
+
+def _nobody(service: Service, model_id: str) -> Fault:
+    """Say why no model answers."""
+    model = present(service, "model", model_id)
+    named = [house.project.name for house in service.houses]
+    if model is None and model_id in named:
+        return PredictorNotMountedException(
+            f"endpoint {model_id!r} has no champion yet", "`understudy learn` makes and admits the first."
+        )
+    if model is None:
+        return not_found("model", model_id)
+    refuse_deleted("model", model)
+    return PredictorNotMountedException(
+        f"the ML model {model_id!r} has no realtime endpoint",
+        "CreateRealtimeEndpoint makes one" + (f"; or predict by the name {named[0]!r}." if named else "."),
+    )
