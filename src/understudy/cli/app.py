@@ -299,6 +299,36 @@ def gate(
 
 
 @app.command()
+def serve(
+    project: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--project", metavar="DIR", help="Folder of a project; several make several endpoints.", show_default="here"
+        ),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen on; left out: [serve], 127.0.0.1.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="Left out: [serve], 8080; 0 takes a free one.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes that answer; left out: [serve], one per core.")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="Its key, PEM.")] = None,
+    quiet: Quiet = False,
+    version: Version = False,
+) -> None:
+    """Serve Amazon ML's API, S3 and REST on one port; do jobs, and learn by schedule."""
+    from understudy.cli.serving import serve as run
+    from understudy.cli.serving import settings
+
+    asked = settings(project or [HERE], host=host, port=port, workers=workers, certificate=tls_cert, key=tls_key)
+    run(asked, (lambda _: None) if quiet else lambda text: print(text, file=sys.stderr, flush=True))
+
+
+@app.command()
 def env(
     key: Annotated[
         str | None, typer.Option("--key", metavar="NAME", help="A key of this name, made where there is none.")

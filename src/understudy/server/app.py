@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from understudy.server.http import Request, Response, TooLarge, json_response
+from understudy.server.http import Gone, Request, Response, Slow, TooLarge, json_response
 from understudy.server.signature import claimed_service, is_version_2
 
 _LOG = logging.getLogger(__name__)
@@ -40,16 +39,6 @@ class Doors:
     """Understudy's own API, and the pages for people."""
     is_rest: Callable[[str], bool]
     """Tells which paths are the REST door's."""
-    record: Callable[[str, str, int, float], None]
-    """Takes door, method, status and seconds of every answer."""
-
-
-class Gone(Exception):
-    """The client has hung up."""
-
-
-class Slow(Exception):
-    """The client sends nothing for too long."""
 
 
 class App:
@@ -64,24 +53,20 @@ class App:
         """Answer one request."""
         if scope["type"] != "http":
             raise TypeError(f"an ASGI scope of type {scope['type']!r}; this serves HTTP")
-        began = time.perf_counter()
         request = _request(scope, receive)
-        name = door_of(request, self._doors.is_rest)
-        response = await self._answer(name, request)
+        response = await self._answer(request)
+        if response is None:
+            return
         try:
-            if response is not None:
-                await _send(response, send, close=self.draining)
+            await _send(response, send, close=self.draining)
         except Exception:  # the head is sent, so the connection can only be cut
             _LOG.exception("an answer broke off")
             raise
-        finally:
-            status = 499 if response is None else response.status
-            self._doors.record(name, request.method, status, time.perf_counter() - began)
 
-    async def _answer(self, name: str, request: Request) -> Response | None:
+    async def _answer(self, request: Request) -> Response | None:
         """Let a door answer; None where nobody is there any more to be answered."""
         try:
-            door: Door = getattr(self._doors, name)
+            door: Door = getattr(self._doors, door_of(request, self._doors.is_rest))
             return await door(request)
         except Gone:
             return None

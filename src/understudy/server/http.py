@@ -13,6 +13,18 @@ class TooLarge(Exception):
     """A body is larger than its door allows."""
 
 
+class BodyLost(Exception):
+    """The rest of a body will not come: no door can answer for that, only the port."""
+
+
+class Gone(BodyLost):
+    """The client has hung up."""
+
+
+class Slow(BodyLost):
+    """The client sends nothing for too long."""
+
+
 @dataclass(frozen=True)
 class Request:
     """One HTTP request. The body can be read once."""

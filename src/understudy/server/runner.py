@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from types import FrameType
@@ -29,7 +29,7 @@ _STEPS_PER_LOOK = 10
 """Steps between two looks at the schedules."""
 _RUNS_LOOKED_AT = 20
 
-Works = Callable[[Opened], dict[str, Work]]
+Works = Callable[[Opened], Mapping[str, Work]]
 
 
 def run_jobs(settings: Settings, works: Works) -> None:
@@ -53,7 +53,7 @@ def run_jobs(settings: Settings, works: Works) -> None:
             stopped.wait(1.0)
 
 
-def _work(settings: Settings, opened: Opened, works: dict[str, Work], stopped: threading.Event) -> None:
+def _work(settings: Settings, opened: Opened, works: Mapping[str, Work], stopped: threading.Event) -> None:
     jobs = Jobs(opened.stores[0].catalog, works, settings.folder / "jobs", at_a_time=settings.jobs)
     jobs.clear()
     try:

@@ -16,8 +16,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from understudy.house import Storehouse
-from understudy.server.app import App, Doors
+from understudy.server.app import App
 from understudy.server.board import Board
+from understudy.server.doors import open_doors
 from understudy.server.settings import Opened, Settings
 from understudy.server.supervisor import end_with_parent
 from understudy.serving import Serving, wait_until
@@ -35,10 +36,8 @@ HEAD_SECONDS = 60.0
 GOODBYE_SECONDS = 1.0
 """How long answers announce the end of their connections before connections are closed."""
 
-MakeDoors = Callable[[Settings, Opened, Serving, Callable[[Storehouse], None], Callable[[], bool]], Doors]
 
-
-def answer_requests(settings: Settings, board: Board, number: int, listener: socket.socket, doors: MakeDoors) -> None:
+def answer_requests(settings: Settings, board: Board, number: int, listener: socket.socket) -> None:
     """Answer requests on a socket that listens until SIGTERM, or until the parent ends."""
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     opened = Opened(settings)
@@ -49,7 +48,7 @@ def answer_requests(settings: Settings, board: Board, number: int, listener: soc
     def settle(store: Storehouse) -> None:
         wait_for_all(board, serving, store)
 
-    app = App(doors(settings, opened, serving, settle, board.is_ready))
+    app = App(open_doors(settings, opened, serving, settle, board.is_ready))
     server = _Server(app, _config(settings, app))
     with asyncio.Runner(loop_factory=_loop_factory()) as loop:
         loop.run(server.serve(sockets=[listener]))

@@ -27,6 +27,7 @@ import msgspec
 import sqlalchemy as sa
 
 from understudy.errors import Busy, NotFound, StoreError
+from understudy.store import bucket_tables as _bucket_tables  # noqa: F401 - its tables are made with the others
 from understudy.store.tables import (
     VERSION,
     bring_to_version,

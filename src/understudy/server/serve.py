@@ -1,0 +1,74 @@
+"""`understudy serve`, put together: what is made before any process starts, and what each of them runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from understudy.house import Storehouse
+from understudy.jobs import Work
+from understudy.server.board import Board
+from understudy.server.keys import open_keys
+from understudy.server.runner import run_jobs
+from understudy.server.settings import Opened, Settings
+from understudy.server.supervisor import Supervisor, listening
+from understudy.server.worker import answer_requests
+from understudy.service.work import WORK, Workshop
+from understudy.store.buckets import Buckets
+from understudy.store.catalog import Entity
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable by which prometheus-client shares its numbers between processes."""
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; raises UnderstudyError where that cannot be begun."""
+    listener = listening(settings.host, settings.port)
+    address = url_of(settings, listener.getsockname()[1])
+    _prepare(settings)
+    board = Board(settings.workers, settings.catalogs)
+    Supervisor(
+        board,
+        answer=lambda number: answer_requests(settings, board, number, listener),
+        work=lambda: run_jobs(settings, _works),
+    ).run(when_ready=lambda: say(f"Understudy answers at {address}"))
+
+
+def url_of(settings: Settings, port: int) -> str:
+    """Return the address at which this server listens."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.tls else 'http'}://{host}:{port}"
+
+
+def _prepare(settings: Settings) -> None:
+    """Make what every process takes for granted, before there is any: catalogs, a key, the folder of the metrics."""
+    opened = Opened(settings)
+    for store in opened.stores:
+        store.objects.sweep()
+    Buckets(opened.stores[0].catalog, opened.stores[0].objects).sweep()
+    for store in opened.stores:
+        store.catalog.close()
+    keys = open_keys(settings.folder)
+    keys.default()
+    for warning in keys.warnings():
+        print(f"warning: {warning}", file=sys.stderr)
+    folder = settings.folder / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ[METRICS_FOLDER] = str(folder)
+
+
+def _works(opened: Opened) -> Mapping[str, Work]:
+    """Return how the jobs of the server's own store are done."""
+    return {kind: Work(work.waits_for, partial(_compute, opened.settings, kind)) for kind, work in WORK.items()}
+
+
+def _compute(settings: Settings, kind: str, job: Entity, scratch: Path) -> dict[str, Any]:
+    """Do one job, in a process that opens the store for itself."""
+    store: Storehouse = Opened(settings).stores[0]
+    return WORK[kind].compute(Workshop(store, Buckets(store.catalog, store.objects), scratch), job)
