@@ -1,0 +1,109 @@
+"""What commands and doors both tell and do: who serves, what happened, any object whole; and changes of hand.
+
+Every function reads the catalog at that moment; nothing is remembered between calls.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from understudy.documents import plain
+from understudy.endpoint import HistoryEntry
+from understudy.errors import NoChampion, NotFound
+from understudy.house import House, Storehouse
+from understudy.store.catalog import Entity
+from understudy.store.lock import is_held
+
+
+def status(house: House) -> dict[str, Any]:
+    """Return the document of `status --json` (design, section 5)."""
+    champion, pinned, last_run = None, False, None
+    if house.catalog_exists:
+        runs = house.catalog.find("run", project=house.project.name, limit=1)
+        last_run = run_summary(house, runs[0]) if runs else None
+        champion, pinned = _champion(house), house.endpoint.pinned
+    endpoint = {"name": house.project.name, "champion": champion, "challenger": None, "pinned": pinned}
+    return {"project": house.project.name, "endpoint": endpoint, "last_run": last_run, "next_run": None}
+
+
+def _champion(house: House) -> dict[str, Any] | None:
+    state = house.endpoint.champion()
+    if state is None or state.champion is None:
+        return None
+    document = house.model_entity(state.champion).document
+    return {
+        "model_id": state.champion,
+        "fingerprint": document["fingerprint"],
+        "since": state.since,
+        "run_id": document.get("run_id"),
+        "metrics": document.get("metrics", {}),
+    }
+
+
+def run_summary(store: Storehouse, entity: Entity) -> dict[str, Any]:
+    """Return a run in a few words; one whose process is gone is FAILED, whatever it could still write down."""
+    verdict = entity.document.get("verdict") or {}
+    dead = entity.status == "INPROGRESS" and not is_held(store.lock)
+    return {
+        "run_id": entity.id,
+        "status": "FAILED" if dead else entity.status,
+        "at": entity.created_at,
+        "finished_at": entity.updated_at,
+        "verdict": verdict.get("status"),
+        "model_id": entity.document.get("model_id"),
+        "message": "the process was interrupted" if dead else entity.document.get("message"),
+    }
+
+
+def history(house: House) -> dict[str, Any]:
+    """Return the document of `history --json`: every promotion, oldest first."""
+    entries = house.endpoint.history() if house.catalog_exists else []
+    return {"promotions": [plain(entry) for entry in entries]}
+
+
+def show(store: Storehouse, entity_id: str, kind: str | None = None) -> dict[str, Any]:
+    """Return the document of `show ID --json`, of that kind or of the first that has the id; raises NotFound."""
+    if not store.catalog_exists:
+        raise _no_catalog(entity_id)
+    entity = store.catalog.get(entity_id, kind)
+    about = {"kind": entity.kind, "id": entity.id, "status": entity.status, "created_at": entity.created_at}
+    return {**about, **entity.document}
+
+
+def promote(house: House, model_id: str) -> HistoryEntry:
+    """Let a model serve because a person says so; return the history's new entry.
+
+    Raises
+    ------
+    NotFound : it is no model that can serve.
+    StoreError : its files cannot be read. Nothing was changed.
+
+    """
+    if not house.catalog_exists:
+        raise _no_catalog(model_id)
+    house.predictor(model_id)  # a model that cannot be read must not serve
+    return house.endpoint.promote(model_id)
+
+
+def roll_back(house: House) -> HistoryEntry:
+    """Return to the champion before and pin it; return the history's new entry. Raises where there is none before."""
+    _require_catalog(house)
+    return house.endpoint.rollback()
+
+
+def unpin(house: House) -> dict[str, Any]:
+    """Let the gate decide again; return the status."""
+    _require_catalog(house)
+    house.endpoint.unpin()
+    return status(house)
+
+
+def _no_catalog(wanted: str) -> NotFound:
+    return NotFound(f"nothing has the id {wanted!r}: there is no catalog yet", "`understudy learn` makes it.")
+
+
+def _require_catalog(house: House) -> None:
+    if not house.catalog_exists:
+        raise NoChampion(
+            f"endpoint {house.project.name!r} has no champion yet", "`understudy learn` makes and admits the first."
+        )

@@ -1,0 +1,69 @@
+"""Counters of the doors, in the text form that Prometheus reads.
+
+Several processes count into one folder where the environment variable PROMETHEUS_MULTIPROC_DIR names one *before* this
+module is imported: then each of them tells the sum of all. Without it, a process tells its own.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names the folder which several processes count into."""
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds in seconds: a prediction takes about a millisecond, a promotion up to some seconds."""
+
+_OWN = CollectorRegistry()
+
+_REQUESTS = Counter(
+    "requests",
+    "Requests answered, by door, operation and HTTP status.",
+    ("door", "operation", "status"),
+    namespace="understudy",
+    registry=_OWN,
+)
+_SECONDS = Histogram(
+    "request_seconds",
+    "Seconds from a request's head to its answer's head.",
+    ("door", "operation"),
+    namespace="understudy",
+    registry=_OWN,
+    buckets=BUCKETS,
+)
+_PREDICTIONS = Counter(
+    "predictions", "Records answered, by endpoint.", ("endpoint",), namespace="understudy", registry=_OWN
+)
+
+
+def record(door: str, operation: str, status: int, seconds: float) -> None:
+    """Count one answered request. `operation` must be one of few words, never what a client sent."""
+    _REQUESTS.labels(door, operation, str(status)).inc()
+    _SECONDS.labels(door, operation).observe(seconds)
+
+
+def count_predictions(endpoint: str, records: int) -> None:
+    """Count records that were answered under an endpoint's name."""
+    _PREDICTIONS.labels(endpoint).inc(records)
+
+
+def exposition() -> tuple[bytes, str]:
+    """Return all counters as text, and the text's media type."""
+    return generate_latest(_registry()), CONTENT_TYPE_LATEST
+
+
+def forget(pid: int) -> None:
+    """Say that a counting process has ended; what it counted stays in the sums."""
+    if os.environ.get(FOLDER_VARIABLE):
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _registry() -> CollectorRegistry:
+    if not os.environ.get(FOLDER_VARIABLE):
+        return _OWN
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return together

@@ -1,0 +1,59 @@
+"""Answers as they look, for /docs and /openapi.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+CHAMPION: Json = {
+    "model_id": "ml-s9coBEzsAby",
+    "fingerprint": "sha256:f799a0f8...",
+    "since": "2026-11-23T07:00:02.894078Z",
+}
+ENDPOINT: Json = {
+    "name": "calls",
+    "champion": CHAMPION,
+    "challenger": None,
+    "learning": {"enabled": False, "observations_learned": 0},
+}
+ENTRY: Json = {
+    "at": "2026-11-23T07:00:02.894078Z",
+    "by": "promote",
+    "run_id": "run-20261123T070000-a1b2c3",
+    "model_id": "ml-s9coBEzsAby",
+    "status": "ADMITTED",
+    "reasons": ["promoted by hand"],
+    "champion_before": "ml-0NqYBn4sWkd",
+    "champion": "ml-s9coBEzsAby",
+}
+PREDICTION: Json = {
+    "label": "yes",
+    "scores": {"no": 0.125, "yes": 0.875},
+    "model_id": "ml-s9coBEzsAby",
+    "prediction_id": None,
+}
+RUN: Json = {
+    "run_id": "run-20261123T070000-a1b2c3",
+    "status": "COMPLETED",
+    "at": "2026-11-23T07:00:00.907523Z",
+    "finished_at": "2026-11-23T07:00:02.918461Z",
+    "verdict": "ADMITTED",
+    "model_id": "ml-s9coBEzsAby",
+    "message": None,
+}
+MODEL: Json = {
+    "model_id": "ml-s9coBEzsAby",
+    "status": "COMPLETED",
+    "created_at": "2026-11-23T07:00:02.817536Z",
+    "fingerprint": "sha256:f799a0f8...",
+    "model_type": "BINARY",
+    "metrics": {"auc": 0.875},
+    "run_id": "run-20261123T070000-a1b2c3",
+}
+STATUS: Json = {
+    "project": "calls",
+    "endpoint": {"name": "calls", "champion": CHAMPION, "challenger": None, "pinned": False},
+    "last_run": RUN,
+    "next_run": None,
+}

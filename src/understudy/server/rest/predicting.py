@@ -1,0 +1,146 @@
+"""Predictions: as `understudy predict` answers, and in the shape of MLflow's and SageMaker's containers."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from understudy.errors import InvalidInput, NoChampion
+from understudy.prediction import Prediction
+from understudy.server import metrics
+from understudy.server.http import Response, json_response
+from understudy.server.rest.door import RestDoor
+from understudy.server.rest.problems import Problem
+from understudy.server.rest.route import Call
+from understudy.server.rest.shapes import (
+    RECORDS,
+    Chosen,
+    Frame,
+    Invocation,
+    Invoked,
+    Nothing,
+    Predict,
+    Predictions,
+    Record,
+)
+from understudy.serving import Served
+
+IGNORED = "X-Understudy-Ignored"
+"""Header of an answer that names attributes which the model does not know, percent-encoded, the first few."""
+
+_NAMED = 8
+
+
+async def predict(call: Call[Predict, Nothing]) -> Response:
+    """Answer records by the champion of an endpoint."""
+    answers, unknown = await _answers(call.door, call.parameters["name"], call.body.records, call.body.top)
+    return json_response(Predictions(answers), headers=_ignored(unknown))
+
+
+async def invoke(call: Call[Invocation, Chosen]) -> Response:
+    """Answer records by the champion of the only endpoint, or of the one that is named."""
+    answers, unknown = await _answers(call.door, _chosen(call), _records(call.body))
+    said = [answer.value if answer.scores is None else answer.label for answer in answers]
+    return json_response(Invoked(said), headers=_ignored(unknown))
+
+
+def read_csv(data: bytes) -> Invocation:
+    """Read CSV with a header line; raises InvalidInput."""
+    try:
+        rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput(f"the body is not CSV in UTF-8: {error}", "The first line names the attributes.") from None
+    if not rows:
+        raise InvalidInput("the body is empty", "The first line names the attributes.")
+    return Invocation(dataframe_split=Frame(rows[0], [row for row in rows[1:] if row]))
+
+
+def served_by(door: RestDoor, name: str) -> Served:
+    """Return who serves under a name; raises NotFound and NoChampion."""
+    door.house(name)
+    served = door.serving.champion(name)
+    if served is None:
+        raise NoChampion(f"endpoint {name!r} has no champion yet", "`understudy learn` makes and admits the first.")
+    return served
+
+
+async def _answers(
+    door: RestDoor, name: str, records: Sequence[Record], top: int | None = None
+) -> tuple[list[Prediction], list[str]]:
+    """Answer records; return the answers and the attributes that the model does not know.
+
+    One record takes less time than handing it to a thread. A project's own function may take any time, and holds a
+    lock meanwhile, so it never runs on the loop.
+    """
+    predictor = served_by(door, name).predictor
+    if not records:
+        return [], []
+    if len(records) == 1 and predictor.transform is None:
+        answered = predictor.predict(records, top)
+    else:
+        answered = await asyncio.to_thread(predictor.predict, records, top)
+    metrics.count_predictions(name, len(records))
+    return answered
+
+
+def _ignored(unknown: Sequence[str]) -> dict[str, str]:
+    return {IGNORED: ", ".join(quote(name[:100]) for name in unknown[:_NAMED])} if unknown else {}
+
+
+def _chosen(call: Call[Invocation, Chosen]) -> str:
+    """Return the name of the endpoint that is asked; raises where several could be meant."""
+    name = call.request.headers.get("x-understudy-endpoint") or call.query.endpoint
+    if name:
+        return name
+    names = list(call.door.by_name)
+    if len(names) == 1:
+        return names[0]
+    found = f"{len(names)} endpoints could answer" if names else "there is no endpoint to answer"
+    raise Problem(
+        400, "InvalidInput", found, f"Name one in X-Understudy-Endpoint or ?endpoint=: {', '.join(sorted(names)[:12])}."
+    )
+
+
+def _records(asked: Invocation) -> list[Record]:
+    """Return the records, whatever form they came in; raises InvalidInput."""
+    given = {name: value for name in asked.__struct_fields__ if (value := getattr(asked, name)) is not None}
+    if len(given) != 1:
+        raise InvalidInput(
+            f"the body has {' and '.join(given) or 'no records'}; expected exactly one form of records",
+            f"Give one of {', '.join(asked.__struct_fields__)}.",
+        )
+    (value,) = given.values()
+    records = _rows(value) if isinstance(value, Frame) else _columns(value) if isinstance(value, dict) else value
+    if len(records) > RECORDS:
+        raise InvalidInput(f"the body has {len(records):,} records", f"Send at most {RECORDS:,} at a time.")
+    return records
+
+
+def _rows(frame: Frame) -> list[Record]:
+    _refuse_doubles(frame.columns)
+    for number, row in enumerate(frame.data, 1):
+        if len(row) != len(frame.columns):
+            raise InvalidInput(
+                f"record {number:,} has {len(row)} values for {len(frame.columns)} columns",
+                "Give every record a value, or an empty one, for each column.",
+            )
+    return [dict(zip(frame.columns, row, strict=True)) for row in frame.data]
+
+
+def _columns(columns: dict[str, list[Any]]) -> list[Record]:
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1:
+        raise InvalidInput(
+            f"the columns of inputs have {' and '.join(map(str, sorted(lengths)[:5]))} values", "Give each as many."
+        )
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _refuse_doubles(names: Sequence[str]) -> None:
+    double = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if double is not None:
+        raise InvalidInput(f"the column {double!r} is there twice", "Name each column once.")

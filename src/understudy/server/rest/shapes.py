@@ -1,0 +1,213 @@
+"""What is asked and answered under /v1, as typed records; their descriptions are what /docs and /openapi.json show."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from understudy.endpoint import HistoryEntry
+from understudy.prediction import Prediction
+
+RECORDS = 10_000
+"""Records that one request may hold."""
+
+Record = dict[str, Any]
+"""A record as extracted: values by attribute."""
+Records = Annotated[
+    list[Record],
+    Meta(
+        max_length=RECORDS,
+        description="Records as extracted; the target is not asked for, what is unknown is ignored.",
+    ),
+]
+ModelId = Annotated[str, Meta(min_length=1, max_length=200, description="The id of a model.")]
+
+
+class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request that must not hold keys which nobody reads."""
+
+
+class Nothing(Closed, frozen=True):
+    """An empty object."""
+
+
+class Predict(Closed, frozen=True):
+    """Records to be answered."""
+
+    records: Records
+    top: Annotated[int, Meta(ge=1, description="Show the best N classes only.")] | None = None
+
+
+class Predictions(msgspec.Struct, frozen=True):
+    """Answers, one for each record, in order."""
+
+    predictions: list[Prediction]
+
+
+class Champion(msgspec.Struct, frozen=True):
+    """Who serves."""
+
+    model_id: str
+    fingerprint: Annotated[str, Meta(description="The hash of everything that a prediction hangs on.")]
+    since: Annotated[str | None, Meta(description="When it became champion, ISO 8601 in UTC.")]
+
+
+class Learning(msgspec.Struct, frozen=True):
+    """Per-query learning."""
+
+    enabled: Annotated[bool, Meta(description="Whether labelled queries teach a challenger.")] = False
+    observations_learned: Annotated[int, Meta(ge=0)] = 0
+
+
+class EndpointAnswer(msgspec.Struct, frozen=True):
+    """A stable name, and who serves under it."""
+
+    name: str
+    champion: Champion | None
+    challenger: Annotated[dict[str, Any] | None, Meta(description="Who rehearses; null while nobody does.")]
+    learning: Learning
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """All endpoints of this server."""
+
+    endpoints: list[EndpointAnswer]
+
+
+class History(msgspec.Struct, frozen=True):
+    """Every promotion, oldest first, refusals included."""
+
+    promotions: list[HistoryEntry]
+
+
+class Promote(Closed, frozen=True):
+    """A model that is to serve."""
+
+    model_id: ModelId
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What `understudy status --json` tells."""
+
+    project: str
+    endpoint: dict[str, Any]
+    last_run: dict[str, Any] | None
+    next_run: str | None
+
+
+class Labelled(Closed, frozen=True):
+    """A label that has come to be known, for a record or for a prediction that was given."""
+
+    label: str | int | float
+    record: Record | None = None
+    prediction_id: str | None = None
+    id: Annotated[str, Meta(description="Yours; an observation of the same id is taken once.")] | None = None
+
+
+class Observe(Closed, frozen=True):
+    """Labels to learn from."""
+
+    observations: Annotated[list[Labelled], Meta(max_length=RECORDS)]
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """What became of the observations."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[dict[str, Any]]
+
+
+class Page(Closed, frozen=True):
+    """Which part of a list is wanted."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000, description="How many at most.")] = 100
+    before: Annotated[str, Meta(max_length=200, description="The id after which to go on: the answer's `next`.")] = ""
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """A run in a few words."""
+
+    run_id: str
+    status: str
+    at: Annotated[str, Meta(description="When it began, ISO 8601 in UTC.")]
+    finished_at: str
+    verdict: Literal["ADMITTED", "REFUSED", "HELD"] | None
+    model_id: str | None
+    message: Annotated[str | None, Meta(description="Why it failed.")]
+
+
+Next = Annotated[str | None, Meta(description="What to give as `before` for the next page; null at the end.")]
+
+
+class Runs(msgspec.Struct, frozen=True):
+    """Runs, newest first."""
+
+    runs: list[RunSummary]
+    next: Next
+
+
+class ModelSummary(msgspec.Struct, frozen=True):
+    """A model in a few words."""
+
+    model_id: str
+    status: str
+    created_at: str
+    fingerprint: str | None
+    model_type: str | None
+    metrics: dict[str, Any]
+    run_id: str | None
+
+
+class Models(msgspec.Struct, frozen=True):
+    """Models, newest first."""
+
+    models: list[ModelSummary]
+    next: Next
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What `understudy show ID --json` tells: these fields, and all that is known of such an object."""
+
+    kind: str
+    id: str
+    status: Annotated[str, Meta(description="PENDING, INPROGRESS, COMPLETED, FAILED or DELETED.")]
+    created_at: str
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """A table: names of columns, and rows."""
+
+    columns: list[str]
+    data: Annotated[list[list[Any]], Meta(max_length=RECORDS)]
+
+
+class Invocation(msgspec.Struct, frozen=True):
+    """Records in one of the forms of MLflow and SageMaker: exactly one of the four fields."""
+
+    dataframe_split: Frame | None = None
+    dataframe_records: Records | None = None
+    instances: Records | None = None
+    inputs: Annotated[dict[str, list[Any]] | Records, Meta(description="Records, or a list by column.")] | None = None
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """Who is to answer."""
+
+    endpoint: Annotated[
+        str, Meta(description="An endpoint's name; so does the header X-Understudy-Endpoint. One alone needs none.")
+    ] = ""
+
+
+class Invoked(msgspec.Struct, frozen=True):
+    """A label or value for each record, in order."""
+
+    predictions: list[str | float | None]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """All is well."""
+
+    status: Literal["ok"] = "ok"
