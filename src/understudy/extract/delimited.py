@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,7 +34,13 @@ MAX_RECORD = 16_000_000
 BINARY_BYTES = 1_024
 """First bytes of a file that tell whether it is text: text holds no NUL."""
 
-_GOOD, _FIELDS, _OPEN, _BARE, _ENCODING = range(5)
+_GOOD, _FIELDS, _OPEN, _BARE, _ENCODING, _LONG = range(6)
+
+Offsets = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+Choose = Callable[[Offsets], Flags]
+"""Told where the next records begin; tells which of them are wanted. Called for every record once, in order."""
 
 
 class Readable(Protocol):
@@ -65,7 +71,56 @@ def read_csv(
     blocks = _Blocks(stream if codecs.lookup(encoding).name == "utf-8" else _Recoded(stream, encoding), name)
     columns = list(names) if names is not None else _header(blocks)
     check_columns(columns, name)
-    return columns, _batches(blocks, columns, rejected)
+    records = _records(blocks, columns, rejected)
+    return columns, (canonical_batch(each.texts()) for each in records if each.good.any())
+
+
+@dataclass(frozen=True)
+class Records:
+    """Neighbouring records of a CSV stream that were wanted: n of them, bad ones included."""
+
+    columns: Sequence[str]
+    offsets: Offsets
+    """Where each begins: bytes of the decompressed stream before it, int64[n]."""
+    good: Flags
+    """Which of them could be read, bool[n]."""
+    _data: bytes
+    """The good ones, line by line."""
+
+    def texts(self) -> pa.RecordBatch:
+        """Parse the good ones: every column as text, just as it stands."""
+        return _parsed(self._data, self.columns)
+
+
+def read_records(
+    stream: Readable,
+    name: str,
+    rejected: Rejections,
+    columns: Sequence[str],
+    *,
+    header: bool,
+    choose: Choose | None = None,
+    max_bytes: int = MAX_RECORD,
+) -> tuple[list[str], Iterator[Records]]:
+    """Return the names in a CSV stream's header line, if it has one, and its records, which go by position.
+
+    Parameters
+    ----------
+    stream, name : as for `read_csv`.
+    rejected : takes the wanted records that cannot be read, while the records are iterated.
+    columns : what the columns are called, whatever the header says.
+    header : whether the first record names the columns; it is no record then.
+    choose : tells which records are wanted; None wants all.
+    max_bytes : length above which a record is rejected.
+
+    Raises
+    ------
+    ExtractError : there is no header line, or it is not usable.
+
+    """
+    blocks = _Blocks(stream, name)
+    names = _header(blocks) if header else []
+    return names, _records(blocks, columns, rejected, choose, max_bytes)
 
 
 class _Recoded:
@@ -86,7 +141,7 @@ class _Recoded:
 
 
 @dataclass
-class _Records:
+class _Places:
     """Where the records of a block stand: n of them."""
 
     starts: npt.NDArray[np.int64]
@@ -96,6 +151,8 @@ class _Records:
     fields: npt.NDArray[np.int64]
     faults: npt.NDArray[np.int64]
     """What is wrong with each: _GOOD or another."""
+    base: int = 0
+    """Bytes of the stream before the block."""
 
 
 class _Blocks:
@@ -104,16 +161,19 @@ class _Blocks:
     def __init__(self, stream: Readable, name: str) -> None:
         self._stream = stream
         self.name = name
-        self._rest = bytes(stream.read(BLOCK)).removeprefix(codecs.BOM_UTF8)
+        first = bytes(stream.read(BLOCK))
+        self._rest = first.removeprefix(codecs.BOM_UTF8)
+        self._offset = len(first) - len(self._rest)
         self._line = 1
         self._ended = False
 
-    def next(self, fields: int, most: int = 2**62) -> tuple[bytes, _Records] | None:
+    def next(self, fields: int, most: int = 2**62) -> tuple[bytes, _Places] | None:
         """Return the next block and its records (at most so many); None at the end. `fields` -1 takes any number."""
         while self._rest or not self._ended:
             found, used, line = _scanned(self._rest, fields, self._ended, self._line, most)
             block = self._rest[:used]
-            self._rest, self._line = self._rest[used:], line
+            found.base = self._offset
+            self._rest, self._line, self._offset = self._rest[used:], line, self._offset + used
             if len(found.starts):
                 return block, found
             self._read_on()
@@ -160,52 +220,60 @@ def _header(blocks: _Blocks) -> list[str]:
     return [cell.strip() or f"Var{place:02}" for place, cell in enumerate(cells, 1)]
 
 
-def _batches(blocks: _Blocks, columns: list[str], rejected: Rejections) -> Iterator[pa.RecordBatch]:
+def _records(
+    blocks: _Blocks,
+    columns: Sequence[str],
+    rejected: Rejections,
+    choose: Choose | None = None,
+    max_bytes: int = MAX_RECORD,
+) -> Iterator[Records]:
     while (found := blocks.next(len(columns))) is not None:
-        block, records = found
-        _mark_undecodable(block, records)
-        for place in np.flatnonzero(records.faults):
-            start, end = records.starts[place], records.ends[place]
-            reason = _reason(int(records.faults[place]), int(records.fields[place]), len(columns))
-            rejected.add(blocks.name, int(records.lines[place]), reason, block[start:end])
-        good = _only_good(block, records)
-        if good:
-            yield canonical_batch(_parsed(good, columns))
+        block, places = found
+        _mark_undecodable(block, places)
+        too_long = (places.faults == _GOOD) & (places.ends - places.starts > max_bytes)
+        places.faults[too_long] = _LONG
+        offsets, good = places.starts + places.base, places.faults == _GOOD
+        wanted = choose(offsets) if choose else np.ones(len(offsets), np.bool_)
+        for place in np.flatnonzero(wanted & ~good):
+            start, end = places.starts[place], places.ends[place]
+            reason = _reason(int(places.faults[place]), int(places.fields[place]), len(columns), max_bytes)
+            rejected.add(blocks.name, int(places.lines[place]), reason, block[start:end])
+        yield Records(columns, offsets[wanted], good[wanted], _only(block, places, wanted & good))
 
 
-def _mark_undecodable(block: bytes, records: _Records) -> None:
+def _mark_undecodable(block: bytes, places: _Places) -> None:
     """Mark the records that are not UTF-8."""
     start = 0
     while True:
         try:
             codecs.utf_8_decode(memoryview(block)[start:], "strict", True)
         except UnicodeDecodeError as error:
-            place = int(np.searchsorted(records.starts, start + error.start, side="right")) - 1
-            if place >= 0 and records.faults[place] == _GOOD:
-                records.faults[place] = _ENCODING
-            start = max(start + error.end, int(records.ends[place]) if place >= 0 else 0)
+            place = int(np.searchsorted(places.starts, start + error.start, side="right")) - 1
+            if place >= 0 and places.faults[place] == _GOOD:
+                places.faults[place] = _ENCODING
+            start = max(start + error.end, int(places.ends[place]) if place >= 0 else 0)
         else:
             return
 
 
-def _reason(fault: int, fields: int, expected: int) -> str:
+def _reason(fault: int, fields: int, expected: int, max_bytes: int) -> str:
     if fault == _FIELDS:
         return f"{fields:,} fields where {expected:,} are expected"
+    if fault == _LONG:
+        return f"longer than {max_bytes:,} bytes"
     return {_OPEN: "a quote is never closed", _BARE: "a bare carriage return", _ENCODING: NOT_UTF8}[fault]
 
 
-def _only_good(block: bytes, records: _Records) -> bytes:
-    """Return the block without its bad records."""
-    bad = np.flatnonzero(records.faults)
-    if len(bad) == 0:
+def _only(block: bytes, places: _Places, kept: Flags) -> bytes:
+    """Return the block with nothing but some of its records."""
+    if kept.all():
         return block
-    edges = [0, *(edge for place in bad for edge in (int(records.starts[place]), int(records.ends[place]) + 1))]
-    ends = [*edges[1::2], len(block)]
-    good = b"".join(block[start:end] for start, end in zip(edges[::2], ends, strict=True))
-    return good if len(bad) < len(records.starts) else b""
+    edges = np.flatnonzero(np.diff(kept, prepend=False, append=False))  # where runs of kept records begin and end
+    runs = zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True)
+    return b"".join(block[places.starts[first] : places.ends[last] + 1] for first, last in runs)
 
 
-def _parsed(block: bytes, columns: list[str]) -> pa.RecordBatch:
+def _parsed(block: bytes, columns: Sequence[str]) -> pa.RecordBatch:
     table = pyarrow.csv.read_csv(
         pa.BufferReader(block),
         pyarrow.csv.ReadOptions(column_names=columns, block_size=len(block) + 1),
@@ -217,13 +285,13 @@ def _parsed(block: bytes, columns: list[str]) -> pa.RecordBatch:
     return table.combine_chunks().to_batches()[0]
 
 
-def _scanned(data: bytes, fields: int, ended: bool, line: int, most: int) -> tuple[_Records, int, int]:
+def _scanned(data: bytes, fields: int, ended: bool, line: int, most: int) -> tuple[_Places, int, int]:
     """Find the records of `data`; return them, how many bytes they take, and the line that follows."""
     view = np.frombuffer(data, np.uint8)
     room = min(int(np.count_nonzero(view == 10)) + 1, most)
     table = np.zeros((5, room), np.int64)
     found, used, line = _scan(view, fields, ended, line, table)
-    return _Records(*table[:, :found]), int(used), int(line)
+    return _Places(*table[:, :found]), int(used), int(line)
 
 
 @nb.njit(nogil=True, cache=True)
