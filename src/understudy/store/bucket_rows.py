@@ -15,7 +15,8 @@ from understudy.store.catalog import now
 
 def bucket_row(connection: sa.Connection, name: str) -> Bucket:
     """Return a bucket; raises BucketError where there is none."""
-    row = connection.execute(sa.select(buckets).where(buckets.c.name == name)).mappings().one_or_none()
+    query = sa.select(buckets).where(buckets.c.name == name)
+    row = connection.execute(query).mappings().one_or_none() if _is_text(name) else None
     if row is None:
         raise BucketError("NoSuchBucket", f"The specified bucket does not exist: {name!r}.")
     return Bucket(**row)
@@ -47,7 +48,8 @@ def delete_object(connection: sa.Connection, bucket: str, key: str) -> str | Non
 
 def upload_row(connection: sa.Connection, bucket: str, key: str, upload_id: str) -> Upload | None:
     """Return an upload in progress, None where there is none of that id for the key."""
-    row = connection.execute(sa.select(bucket_uploads).where(bucket_uploads.c.id == upload_id)).mappings().one_or_none()
+    query = sa.select(bucket_uploads).where(bucket_uploads.c.id == upload_id)
+    row = connection.execute(query).mappings().one_or_none() if _is_text(upload_id) else None
     if row is None or row["bucket"] != bucket or row["key"] != key_bytes(key):
         return None
     return as_upload(row)
@@ -107,6 +109,11 @@ def as_upload(row: sa.RowMapping) -> Upload:
 
 def _object(row: sa.RowMapping) -> ObjectInfo:
     return ObjectInfo(**{**row, "key": row["key"].decode(), "details": msgspec.convert(row["details"], Details)})
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether PostgreSQL can compare text with a value; with a zero byte it refuses to."""
+    return "\0" not in value
 
 
 def _at(bucket: str, key: str) -> sa.ColumnElement[Any]:

@@ -135,9 +135,9 @@ class Buckets:
                 if found.blob == info.blob:  # otherwise it was replaced between the two steps
                     raise
 
-    def draft(self) -> Draft:
-        """Return a file to write the bytes of a later `put` to."""
-        return Draft(self.objects)
+    def draft(self, *, hashed: bool = True) -> Draft:
+        """Return a file to write the bytes of a later `put` to; one that is not hashed has no ETag of its own."""
+        return Draft(self.objects, hashed=hashed)
 
     def put(
         self,
@@ -146,14 +146,18 @@ class Buckets:
         draft: Draft,
         details: Details = Details(),  # noqa: B008 -- frozen
         condition: Condition | None = None,
+        etag: str = "",
     ) -> ObjectInfo:
-        """Let a key hold a draft's bytes; durable on return. Nothing is changed where the condition refuses."""
+        """Let a key hold a draft's bytes; durable on return. Nothing is changed where the condition refuses.
+
+        `etag` is the MD5 of the bytes where it was computed elsewhere.
+        """
         key_bytes(key)
         with self.published(draft) as connection:
             bucket_row(connection, bucket)
             if condition:
                 condition(object_row(connection, bucket, key))
-            info = new_object(bucket, key, draft.blob, draft.size, draft.etag, details)
+            info = new_object(bucket, key, draft.blob, draft.size, etag or draft.etag, details)
             replaced = place_object(connection, info)
         self.drop([replaced])
         return info
@@ -236,13 +240,14 @@ class Buckets:
             raise
 
     def sweep(self, older_than: float = _DAY) -> int:
-        """Remove blobs that no row names and that were begun more than `older_than` seconds ago; return how many.
+        """Remove what killed writers left behind; return how much that was.
 
+        It is what they had staged, and blobs that no row names and that were begun more than `older_than` seconds ago.
         A blob is removed in a transaction that holds the write lock, and named only in one that has seen it there: a
         put that comes between is refused, never acknowledged and lost.
         """
         old = (name for name in self.objects.iter_names(BLOBS) if blob_age(name) >= older_than)
-        swept = 0
+        swept = self.objects.sweep()
         while names := list(itertools.islice(old, _SWEPT_AT_ONCE)):
             with self.catalog.reading() as connection:
                 names = sorted(set(names) - named_blobs(connection, names))

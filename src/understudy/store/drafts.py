@@ -25,23 +25,25 @@ class _Dropped(Exception):
 
 
 class Draft(io.RawIOBase):
-    """A file to write that becomes a blob by `publish`; closing it before leaves nothing.
+    """A file to write that becomes a blob by `publish`; a block around it leaves nothing of one that did not.
+
+    Closing only ends the writing, as whoever wraps a file in another does; it can be published then.
 
     The blob's name says nothing of bucket or key, so no key can leave the store or be refused by a file system. It says
     when the draft was begun, so that a sweep can spare what is young.
     """
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, *, hashed: bool = True) -> None:
         self.blob = f"{BLOBS}{secrets.token_hex(1)}/{int(time.time()):010x}-{secrets.token_hex(12)}"
         self.size = 0
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._md5 = hashlib.md5(usedforsecurity=False) if hashed else None
         self._writer: AbstractContextManager[BinaryIO] = objects.writer(self.blob)
         self._file: BinaryIO | None = None
 
     @property
     def etag(self) -> str:
-        """The MD5 of what was written, in hexadecimal."""
-        return self._md5.hexdigest()
+        """The MD5 of what was written, in hexadecimal; empty where it was not to be hashed."""
+        return self._md5.hexdigest() if self._md5 else ""
 
     def writable(self) -> bool:
         """Say that this is a file to write."""
@@ -54,7 +56,8 @@ class Draft(io.RawIOBase):
         except OSError as error:
             self._leave(error)
             raise
-        self._md5.update(data)
+        if self._md5:
+            self._md5.update(data)
         written = memoryview(data).nbytes
         self.size += written
         return written
@@ -64,12 +67,18 @@ class Draft(io.RawIOBase):
         self._opened()
         self._leave(None)
 
-    def close(self) -> None:
-        """Drop what was written, unless it was published."""
+    def drop(self) -> None:
+        """Leave nothing of what was written, unless it was published."""
+        self.close()
         if self._file is not None:
             with contextlib.suppress(StoreError, OSError):
                 self._leave(_Dropped())
-        super().close()
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
+
+    def __del__(self) -> None:
+        self.drop()
 
     def _opened(self) -> BinaryIO:
         if self._file is None:

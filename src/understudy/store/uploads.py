@@ -62,9 +62,9 @@ class Uploads:
             bucket_row(connection, bucket)
             return upload_page(connection, bucket, query, after_id)
 
-    def put_part(self, upload: Upload, number: int, draft: Draft, checksums: dict[str, str]) -> Part:
-        """Let a part hold a draft's bytes; durable on return."""
-        part = Part(number, draft.blob, draft.size, draft.etag, now(), checksums)
+    def put_part(self, upload: Upload, number: int, draft: Draft, checksums: dict[str, str], etag: str = "") -> Part:
+        """Let a part hold a draft's bytes; durable on return. `etag` is their MD5 where it was computed elsewhere."""
+        part = Part(number, draft.blob, draft.size, etag or draft.etag, now(), checksums)
         with self.buckets.published(draft) as connection:
             _known(upload_row(connection, upload.bucket, upload.key, upload.id))
             replaced = place_part(connection, upload.id, part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from understudy.store.bucket_records import BucketError
 _POLICY_BYTES = 20 << 10
 _HOME_REGION = "us-east-1"
 _MOST_BUCKETS = 10_000
+_REGION = re.compile("[A-Za-z0-9-]{1,40}")
 
 
 def list_buckets(call: Call) -> Response:
@@ -38,6 +40,10 @@ def list_buckets(call: Call) -> Response:
 def create_bucket(call: Call) -> Response:
     """Make a bucket. As in Amazon's oldest region, making one again is no error where no other region is asked for."""
     region = parse(call.body, "CreateBucketConfiguration").get("LocationConstraint") if call.body.strip() else ""
+    if region and not _REGION.fullmatch(region):
+        raise BucketError(
+            "InvalidLocationConstraint", f"The specified location-constraint is not valid: {region[:40]!r}."
+        )
     try:
         call.buckets.create(call.bucket, region)
     except BucketError as error:
@@ -82,12 +88,13 @@ def put_acl(call: Call) -> Response:
 def put_policy(call: Call) -> Response:
     """Keep a policy. It is given back as it came; keys and their roles decide who may do what."""
     try:
-        valid = len(call.body) <= _POLICY_BYTES and isinstance(json.loads(call.body), dict)
+        policy = call.body.decode()
+        valid = len(call.body) <= _POLICY_BYTES and isinstance(json.loads(policy), dict)
     except (ValueError, RecursionError):
         valid = False
     if not valid:
-        raise BucketError("MalformedPolicy", "Policies must be valid JSON, an object of at most 20 KB.")
-    call.buckets.set(call.bucket, "policy", call.body.decode(json.detect_encoding(call.body)))
+        raise BucketError("MalformedPolicy", "Policies must be valid JSON, an object of at most 20 KB in UTF-8.")
+    call.buckets.set(call.bucket, "policy", policy)
     return no_content()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from understudy.server.http import Request
 from understudy.store.bucket_records import BucketError, key_bytes
@@ -81,10 +81,10 @@ def call_of(door: S3Door, request: Request) -> Call:
 
 
 def decoded(text: str) -> str:
-    """Undo percent-encoding, once; a `+` is a plus."""
+    """Undo percent-encoding, once; a `+` is a plus. Bytes that should have been encoded arrive as Latin-1."""
     try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
+        return unquote_to_bytes(text.encode("latin-1")).decode()
+    except UnicodeError:
         raise BucketError("InvalidURI", "Couldn't parse the specified URI: it is no UTF-8.") from None
 
 

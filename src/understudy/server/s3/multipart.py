@@ -43,7 +43,7 @@ async def put_part(call: Call, payload: Payload) -> Response:
     total = _part_sum(upload, checks)
     async with received(call, payload, checks, *([total.update] if total else [])) as draft:
         checksums = named(checks) or _values(upload, total)
-        part = await in_thread(call.uploads.put_part, upload, number, draft, checksums)
+        part = await in_thread(call.uploads.put_part, upload, number, draft, checksums, checks.md5)
     headers = {f"{PREFIX}{name}": value for name, value in part.checksums.items()}
     return empty(200, {"ETag": quoted(part.etag), **headers, **encryption(upload.details)})
 
@@ -148,7 +148,7 @@ def _completed(call: Call) -> ObjectInfo:
     _compare_size(call.headers, parts)
     algorithm = upload.checksum_algorithm or _announced(call.headers)
     total = SUMS[algorithm]() if algorithm and upload.checksum_type != "COMPOSITE" else None
-    with call.buckets.draft() as draft:
+    with call.buckets.draft(hashed=False) as draft:
         call.uploads.assemble(upload, parts, draft, total.update if total else lambda _: None)
         checksums = {algorithm: base64_of(total) if total else _composite(algorithm, parts)} if algorithm else {}
         _compare_whole(call.headers, checksums)

@@ -38,12 +38,14 @@ Watch = Callable[[bytes], object]
 
 async def put_object(call: Call, payload: Payload) -> Response:
     """Let a key hold the body. What was there stays until all of it has come and its checksums hold."""
+    if "partNumber" in call.query:
+        raise BucketError("InvalidArgument", "This operation does not accept a partNumber without an uploadId.")
     details, condition = details_of(call.headers), replacing_condition(call.headers)
     checks = Checks.of(call.headers)
     await in_thread(call.buckets.get, call.bucket)
     async with received(call, payload, checks) as draft:
         details = msgspec.structs.replace(details, checksums=named(checks))
-        info = await in_thread(call.buckets.put, call.bucket, call.key, draft, details, condition)
+        info = await in_thread(call.buckets.put, call.bucket, call.key, draft, details, condition, checks.md5)
     return empty(200, {"ETag": quoted(info.etag), **checksum_headers(info.details), **encryption(info.details)})
 
 
@@ -63,14 +65,14 @@ async def received(call: Call, payload: Payload, checks: Checks, *watches: Watch
         raise BucketError(
             "EntityTooLarge", f"Your proposed upload exceeds the maximum allowed size: {LARGEST_PUT} bytes."
         )
-    draft = call.buckets.draft()
+    draft = call.buckets.draft(hashed=False)  # the checks have hashed already
     try:
         async for piece in gathered(aiter(payload), LARGEST_PUT):
             await in_thread(show, piece, [draft.write, checks.update, *watches])
         checks.verify(payload.trailers)
         yield draft
     finally:
-        await in_thread(draft.close)
+        await in_thread(draft.drop)
 
 
 def copy_object(call: Call) -> Response:
