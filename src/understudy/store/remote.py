@@ -28,7 +28,7 @@ from understudy.store.staging import Staging, flush
 ABANDONED_AFTER = timedelta(days=1)
 """Age at which a folder that is still being made or taken away counts as left behind; its writer may be anywhere."""
 
-_CHUNK = 1 << 20
+_CHUNK = 8 << 20
 
 Digests = dict[str, str]
 """The files of a folder: path in it -> SHA-256 in hexadecimal digits."""

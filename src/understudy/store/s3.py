@@ -10,10 +10,10 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -25,14 +25,16 @@ import pyarrow.fs
 from understudy.errors import StoreError
 
 _CONNECT_SECONDS = 5
-_REQUEST_SECONDS = 30
-_ATTEMPTS = 4
-_BUFFER = 1 << 20
+_REQUEST_SECONDS = 20
+_ATTEMPTS = 3
+_BUFFER = 4 << 20
+"""Bytes that one request brings at least: each costs its way there and back."""
 
 _RIGHTS = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (or the profile), and what they may do in this bucket."
 _IN_WORDS = {
     "NO_SUCH_BUCKET": ("there is no such bucket", "Create it, or correct [store] objects."),
     "NETWORK_CONNECTION": ("the server cannot be reached", "Check the network, AWS_ENDPOINT_URL and AWS_REGION."),
+    "UNKNOWN (HTTP status 301)": ("the bucket is in another region", "Let AWS_REGION name it."),
     "ACCESS_DENIED": ("access was refused", _RIGHTS),
     "INVALID_ACCESS_KEY_ID": ("the access key is not known there", _RIGHTS),
     "SIGNATURE_DOES_NOT_MATCH": ("the secret key does not fit the access key", _RIGHTS),
@@ -65,13 +67,14 @@ class Bucket:
     def open(self, key: str) -> BinaryIO:
         """Open an object for reading from any place; raises FileNotFoundError where there is none."""
         with self._told(key):
-            return io.BufferedReader(_Stream(self._system.open_input_file(self._path(key)), self, key), _BUFFER)
+            file = self._system.open_input_file(self._path(key))
+        return io.BufferedReader(_Stream(file, partial(self._told, key)), _BUFFER)
 
     def put(self, key: str, data: Path | bytes) -> None:
         """Write a file's bytes, or these, under a key: all of them or none.
 
-        Closing a stream is what completes an upload, so an interrupt between writing and closing would leave half an
-        object. A thread of its own is not interrupted.
+        Closing pyarrow's stream completes the upload, whatever was written until then, and nothing aborts it. So the
+        bytes are handed over in one call, by a thread of its own, which no signal interrupts between the two.
         """
         with self._told(key), ThreadPoolExecutor(1) as pool:
             pool.submit(self._send, key, data).result()
@@ -93,13 +96,6 @@ class Bucket:
         """Remove all objects whose key is below `folder`."""
         with self._told(folder), contextlib.suppress(FileNotFoundError):
             self._system.delete_dir(self._path(folder))
-
-    def failed(self, key: str, error: OSError) -> StoreError:
-        """Say what went wrong at a key; of the server's words only its code, which holds nothing confidential."""
-        code = re.search(r"AWS Error ([A-Z_]+)", str(error))
-        fallback = (f"the server answered {code[1]}" if code else f"{type(error).__name__}", "Try again.")
-        reason, hint = _IN_WORDS.get(code[1], fallback) if code else fallback
-        return StoreError(f"{self.location}/{key} cannot be reached: {reason}; nothing was changed", hint)
 
     @cached_property
     def _system(self) -> Any:
@@ -123,17 +119,25 @@ class Bucket:
             yield
         except FileNotFoundError:
             raise
-        except OSError as error:
-            raise self.failed(key, error) from None
+        except (OSError, pa.ArrowException) as error:
+            raise self._failed(key, error) from None
+
+    def _failed(self, key: str, error: Exception) -> StoreError:
+        """Say what went wrong at a key; of the server's words only its code, which holds nothing confidential."""
+        code = re.search(r"AWS Error (\w+(?: \(HTTP status \d+\))?)", str(error))
+        if code:
+            reason, hint = _IN_WORDS.get(code[1], (f"the server answered {code[1]}", "Try again."))
+        else:
+            reason, hint = str(error).partition("\n")[0], "Check [store] objects and AWS_ENDPOINT_URL."
+        return StoreError(f"{self.location}/{key} cannot be reached: {reason}", hint)
 
 
 class _Stream(io.RawIOBase):
     """An object of a bucket as Python's own kind of file."""
 
-    def __init__(self, file: Any, bucket: Bucket, key: str) -> None:
+    def __init__(self, file: Any, told: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
         self._file = file
-        self._bucket = bucket
-        self._key = key
+        self._told = told
 
     def readable(self) -> bool:
         return True
@@ -142,10 +146,12 @@ class _Stream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        try:
+        with self._told():
             return int(self._file.readinto(buffer))
-        except OSError as error:
-            raise self._bucket.failed(self._key, error) from None
+
+    def readall(self) -> bytes:
+        with self._told():  # Python's own asks for a few thousand bytes at a time
+            return bytes(self._file.read())
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return int(self._file.seek(offset, whence))
