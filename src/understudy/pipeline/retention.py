@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.house import House, model_object
+from understudy.house import House, Storehouse, model_object
 from understudy.pipeline.judging import remembered_by_the_gate
 from understudy.store.catalog import Entity
 from understudy.store.retention import Inventory, KeptModel, removable
@@ -20,17 +20,23 @@ def forget(house: House) -> None:
     gone = removable(_held(house, models), keep_runs=keep.runs, keep_models=keep.models)
     for model_id in gone.models:
         house.catalog.retire(model_id)
-    stored = {name.rpartition("/")[0] for name in house.objects.iter_names("models/")}
-    for folder in sorted(stored & (_folders(house, "DELETED") - _folders(house, "COMPLETED"))):
-        house.objects.delete(folder)
+    clear_models(house)
     for run_id in gone.runs:
         for name in (f"uploads/{run_id}.parquet", *list(house.objects.iter_names(f"keys/{run_id}-"))):
             house.objects.delete(name)
 
 
-def _folders(house: House, status: str) -> set[str]:
+def clear_models(store: Storehouse) -> None:
+    """Delete the folders of deleted models, unless another model that is kept, or in the making, is the same."""
+    stored = {name.rpartition("/")[0] for name in store.objects.iter_names("models/")}
+    needed = _folders(store, "COMPLETED") | _folders(store, "INPROGRESS")
+    for folder in sorted(stored & (_folders(store, "DELETED") - needed)):
+        store.objects.delete(folder)
+
+
+def _folders(store: Storehouse, status: str) -> set[str]:
     """Name the folders of all models that have a status, whatever their project."""
-    models = house.catalog.find("model", status=status)
+    models = store.catalog.find("model", status=status)
     return {model_object(entity.document["fingerprint"]) for entity in models if "fingerprint" in entity.document}
 
 
