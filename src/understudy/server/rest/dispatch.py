@@ -14,15 +14,13 @@ from understudy.errors import UnderstudyError
 from understudy.server import metrics
 from understudy.server.http import BodyLost, Request, Response, TooLarge, json_response
 from understudy.server.rest.door import RestDoor
-from understudy.server.rest.problems import Problem, problem_of
+from understudy.server.rest.problems import HOW_TO_ASK, REFUSALS, Problem, problem_of
 from understudy.server.rest.route import JSON, KIB, MIB, Call, Route
 from understudy.server.rest.routes import SEGMENTS, Found, find
 from understudy.server.rest.shapes import Nothing
-from understudy.server.rest.wording import explain
+from understudy.server.rest.wording import SEE, explain, suggest
 
 _LOG = logging.getLogger(__name__)
-
-_SEE = "GET /docs shows what each path takes."
 
 
 def is_rest(path: str) -> bool:
@@ -57,10 +55,10 @@ async def _guarded(door: RestDoor, request: Request, found: Found, route: Route 
     except UnderstudyError as error:
         return _logged(problem_of(error), request)
     except RecursionError as error:
-        return Problem(400, "InvalidInput", explain(error), _SEE).response()
+        return Problem(400, "InvalidInput", explain(error), SEE).response()
     except Exception:  # noqa: BLE001 - our own mistake; whoever asks learns no details
         _LOG.exception("%s %s failed", request.method, request.raw_path)
-        return Problem(500, "InternalError", "Understudy failed to answer", "Its log has the details.").response()
+        return Problem(500, *msgspec.structs.astuple(REFUSALS[500].example)).response()
 
 
 async def _answered(door: RestDoor, request: Request, route: Route, parameters: dict[str, str]) -> Response:
@@ -73,7 +71,7 @@ async def _answered(door: RestDoor, request: Request, route: Route, parameters: 
 
 def _nowhere(request: Request, found: Found) -> Problem:
     if not found.routes:
-        return Problem(404, "NotFound", f"there is nothing at {request.path!r}", _SEE)
+        return Problem(404, "NotFound", f"there is nothing at {request.path!r}", SEE)
     hint = f"It takes {found.allow}."
     message = f"{request.path!r} does not take {request.method}"
     return Problem(405, "MethodNotAllowed", message, hint, {"Allow": found.allow})
@@ -99,8 +97,7 @@ def _admit(door: RestDoor, request: Request, route: Route) -> None:
 
 
 def _unknown(message: str, challenge: str) -> Problem:
-    hint = "Send `Authorization: Bearer ` and the secret that `understudy env` prints, or a token."
-    return Problem(401, "Unauthorized", message, hint, {"WWW-Authenticate": f"Bearer {challenge}"})
+    return Problem(401, "Unauthorized", message, HOW_TO_ASK, {"WWW-Authenticate": f"Bearer {challenge}"})
 
 
 def _query(route: Route, request: Request) -> Any:
@@ -110,7 +107,7 @@ def _query(route: Route, request: Request) -> Any:
     try:
         return msgspec.convert(dict(request.query), route.query, strict=False)
     except msgspec.ValidationError as error:
-        raise Problem(400, "InvalidInput", f"in the query, {explain(error)}", _SEE) from None
+        raise Problem(400, "InvalidInput", f"in the query, {explain(error)}", suggest(error, route.query)) from None
 
 
 async def _body(route: Route, request: Request) -> Any:
@@ -127,7 +124,7 @@ async def _body(route: Route, request: Request) -> Any:
     try:
         return read(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, "InvalidInput", explain(error), _SEE) from None
+        raise Problem(400, "InvalidInput", explain(error), suggest(error, route.body)) from None
 
 
 def _media_type(route: Route, request: Request) -> str:

@@ -10,15 +10,19 @@ from typing import Any
 
 import jinja2
 import msgspec
+from markupsafe import Markup, escape
 
 from understudy import __version__
 from understudy.server.http import Response
 from understudy.server.rest import openapi
-from understudy.server.rest.problems import REASONS
+from understudy.server.rest.problems import REFUSALS, ErrorAnswer
 from understudy.server.rest.route import JSON, Route
+
+Json = dict[str, Any]
 
 _TEMPLATE = Path(__file__).with_name("docs.html")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_REFERENCE = re.compile(r"#/components/schemas/(\w+)")
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -30,7 +34,7 @@ class Field(msgspec.Struct, frozen=True):
     """A field of a body or an answer, as the page shows it."""
 
     name: str
-    kind: str
+    kind: Markup
     needed: bool
     about: str
 
@@ -39,20 +43,23 @@ class Shown(msgspec.Struct, frozen=True):
     """A route, as the page shows it."""
 
     route: Route
-    anchor: str
-    fields: list[Field]
-    """Of query and body."""
+    takes: list[Field]
     answers: list[Field]
     curl: str
     answer: str
-    statuses: list[tuple[int, str]]
 
 
 def page(routes: Sequence[Route], base_url: str | None, host: str) -> Response:
     """Return the page; its curl lines go to `base_url`, or else to the host that was asked."""
     base = base_url or f"http://{host if _HOST.fullmatch(host) else '127.0.0.1:8080'}"
-    shown = [_shown(route, base) for route in routes]
-    html = _template().render(routes=shown, base=base, version=__version__, reasons=REASONS.items())
+    kinds = [kind for route in routes for kind in (route.body, route.answer, route.query) if kind]
+    schemas = openapi.schemas_of([*kinds, ErrorAnswer])
+    html = _template().render(
+        routes=[_shown(route, base, schemas) for route in routes],
+        shapes=[(name, schema, _fields(schema)) for name, schema in _spoken_of(routes, schemas)],
+        refusals=REFUSALS.items(),
+        version=__version__,
+    )
     return Response(200, html.encode(), _HEADERS)
 
 
@@ -64,51 +71,61 @@ def _template() -> jinja2.Template:
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 
-def _shown(route: Route, base: str) -> Shown:
+def _shown(route: Route, base: str, schemas: dict[str, Json]) -> Shown:
+    body = _fields(schemas[route.body.__name__]) if route.body else []
     return Shown(
         route=route,
-        anchor=route.operation,
-        fields=[*_fields(route.query), *(_fields(route.body) if route.body else [])],
-        answers=_fields(route.answer) if issubclass(route.answer, msgspec.Struct) else [],
+        takes=[*_fields(schemas[route.query.__name__]), *_headers(route), *body],
+        answers=_fields(schemas.get(route.answer.__name__, {})),
         curl=_curl(route, base),
         answer=_pretty(route.answer_example),
-        statuses=[(status, REASONS[status]) for status in route.statuses if status != 200],
     )
 
 
-def _fields(kind: type) -> list[Field]:
-    schemas, required = openapi.fields(kind)
+def _spoken_of(routes: Sequence[Route], schemas: dict[str, Json]) -> list[tuple[str, Json]]:
+    """Return the records that stand within others: the page shows them apart."""
+    whole = {kind.__name__ for route in routes for kind in (route.body, route.query) if kind}
+    within = {name for schema in schemas.values() for name in _REFERENCE.findall(str(schema.get("properties", {})))}
+    return sorted((name, schemas[name]) for name in within - whole)
+
+
+def _fields(schema: Json) -> list[Field]:
+    required = schema.get("required", [])
     return [
-        Field(name, _kind(schema), name in required, schema.get("description", "")) for name, schema in schemas.items()
+        Field(name, _kind(field), name in required, field.get("description", ""))
+        for name, field in schema.get("properties", {}).items()
     ]
 
 
-def _kind(schema: dict[str, Any]) -> str:
-    """Return a field's JSON schema in a few words.
+def _headers(route: Route) -> list[Field]:
+    return [Field(name, Markup("header"), False, about) for name, about in route.headers.items()]
+
+
+def _kind(schema: Json) -> Markup:
+    """Return a field's JSON schema in a few words; records that the page shows apart are links.
 
     >>> _kind({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]})
-    'list of string or null'
+    Markup('list of string or null')
     """
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        name = schema["$ref"].rpartition("/")[2]
+        return Markup('<a href="#{}">{}</a>').format(name, name)
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_kind(choice) for choice in schema["anyOf"]))
+        return Markup(" or ").join(dict.fromkeys(_kind(choice) for choice in schema["anyOf"]))
     if "enum" in schema:
-        return ", ".join("null" if value is None else str(value) for value in schema["enum"])
+        return escape(", ".join("null" if value is None else str(value) for value in schema["enum"]))
     if schema.get("type") == "array":
-        return f"list of {_kind(schema.get('items') or {})}"
-    return str(schema.get("type", "any value"))
+        return Markup("list of ") + _kind(schema.get("items") or {})
+    return escape(schema.get("type", "any value"))
 
 
 def _curl(route: Route, base: str) -> str:
     """Return a line for a terminal."""
-    words = ["curl"]
-    if route.role:
-        words.append('-H "Authorization: Bearer $TOKEN"')
+    words = ['-H "Authorization: Bearer $TOKEN"'] if route.role else []
     if route.body:
         words += [f"-H 'Content-Type: {JSON}'", f"-d '{msgspec.json.encode(route.example).decode()}'"]
     path = re.sub(r"\{(\w+)\}", lambda name: "calls" if name[1] == "name" else route.answer_example["id"], route.path)
-    return " \\\n  ".join([*words, f"{base}{path}"])
+    return "curl " + " \\\n  ".join([*words, f"{base}{path}"])
 
 
 def _pretty(value: Any) -> str:

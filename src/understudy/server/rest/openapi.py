@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from understudy import __version__
-from understudy.server.rest.problems import REASONS, ErrorAnswer
+from understudy.server.rest.problems import REFUSALS, ErrorAnswer, Refusal
 from understudy.server.rest.route import JSON, Route
 from understudy.server.rest.shapes import Nothing
 
@@ -37,6 +37,10 @@ def document(routes: Iterable[Route], base_url: str | None) -> Json:
         "paths": paths,
         "components": {
             "schemas": components,
+            "responses": {
+                f"Refused{status}": _refused(status, refusal, named[ErrorAnswer])
+                for status, refusal in REFUSALS.items()
+            },
             "securitySchemes": {
                 "token": {
                     "type": "http",
@@ -48,11 +52,9 @@ def document(routes: Iterable[Route], base_url: str | None) -> Json:
     }
 
 
-def fields(kind: type) -> tuple[Json, list[str]]:
-    """Return the schemas of a record's fields by name, and which of them must be there."""
-    _, components = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
-    schema = components[kind.__name__]
-    return schema.get("properties", {}), schema.get("required", [])
+def schemas_of(kinds: Iterable[type]) -> dict[str, Json]:
+    """Return the schemas of records, and of all records that they speak of, by name."""
+    return msgspec.json.schema_components(kinds, ref_template=_REFERENCE)[1]
 
 
 def _types(routes: tuple[Route, ...]) -> list[type]:
@@ -66,7 +68,11 @@ def _operation(route: Route, named: dict[type, Json]) -> Json:
         "operationId": route.operation,
         "summary": route.summary,
         "description": (route.function.__doc__ or "").strip(),
-        "parameters": [*map(_path_parameter, route.parameters), *_query_parameters(route)],
+        "parameters": [
+            *map(_path_parameter, route.parameters),
+            *_query_parameters(route),
+            *(_header_parameter(name, about) for name, about in route.headers.items()),
+        ],
         "responses": {str(status): _response(route, status, named) for status in route.statuses},
         "security": [{"token": []}] if route.role else [],
     }
@@ -89,17 +95,15 @@ def _path_parameter(name: str) -> Json:
 
 
 def _query_parameters(route: Route) -> list[Json]:
-    schemas, required = fields(route.query)
+    fields = schemas_of([route.query])[route.query.__name__]["properties"]
     return [
-        {
-            "name": name,
-            "in": "query",
-            "required": name in required,
-            "description": schema.get("description", ""),
-            "schema": {key: value for key, value in schema.items() if key != "description"},
-        }
-        for name, schema in schemas.items()
+        {"name": name, "in": "query", "required": False, "description": schema.pop("description", ""), "schema": schema}
+        for name, schema in fields.items()
     ]
+
+
+def _header_parameter(name: str, about: str) -> Json:
+    return {"name": name, "in": "header", "required": False, "description": about, "schema": {"type": "string"}}
 
 
 def _request_body(route: Route, schema: Json) -> Json:
@@ -116,25 +120,18 @@ def _response(route: Route, status: int, named: dict[type, Json]) -> Json:
         if route.answer_example is not None:
             content["example"] = route.answer_example
         return {"description": "As asked.", "content": {route.answers_as: content}}
-    example = {"error": {"code": _CODES[status], "message": REASONS[status], "hint": "What to do."}}
+    return {"$ref": f"#/components/responses/Refused{status}"}
+
+
+def _refused(status: int, refusal: Refusal, schema: Json) -> Json:
     answer: Json = {
-        "description": REASONS[status],
-        "content": {JSON: {"schema": named[ErrorAnswer], "example": example}},
+        "description": refusal.meaning,
+        "content": {JSON: {"schema": schema, "example": msgspec.to_builtins(ErrorAnswer(refusal.example))}},
     }
-    if status == 401:
-        answer["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+    if status in _HEADERS:
+        answer["headers"] = {_HEADERS[status]: {"required": True, "schema": {"type": "string"}}}
     return answer
 
 
-_CODES = {
-    400: "InvalidInput",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    409: "NoChampion",
-    413: "TooLarge",
-    415: "UnsupportedMediaType",
-    500: "InternalError",
-    503: "NotReady",
-}
-"""A code that is typical of each status."""
+_HEADERS = {401: "WWW-Authenticate", 405: "Allow"}
+"""Headers that a refusal carries."""

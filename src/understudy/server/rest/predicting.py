@@ -32,17 +32,26 @@ from understudy.serving import Served
 IGNORED = "X-Understudy-Ignored"
 """Header of an answer that names attributes which the model does not know, percent-encoded, the first few."""
 
+CHOOSES = "X-Understudy-Endpoint"
+"""Header of a request that names the endpoint which is to answer."""
+
 _NAMED = 8
 
 
 async def predict(call: Call[Predict, Nothing]) -> Response:
-    """Answer records by the champion of an endpoint."""
+    """Answer records by the champion of an endpoint, as `understudy predict --json` does.
+
+    The header X-Understudy-Ignored of the answer names attributes that the model does not know, percent-encoded.
+    """
     answers, unknown = await _answers(call.door, call.parameters["name"], call.body.records, call.body.top)
     return json_response(Predictions(answers), headers=_ignored(unknown))
 
 
 async def invoke(call: Call[Invocation, Chosen]) -> Response:
-    """Answer records by the champion of the only endpoint, or of the one that is named."""
+    """Answer records by the champion of the only endpoint, or of the one that is named: a label or value for each.
+
+    As JSON, exactly one of the fields below; as CSV (`Content-Type: text/csv`), with a header line.
+    """
     answers, unknown = await _answers(call.door, _chosen(call), _records(call.body))
     said = [answer.value if answer.scores is None else answer.label for answer in answers]
     return json_response(Invoked(said), headers=_ignored(unknown))
@@ -93,16 +102,14 @@ def _ignored(unknown: Sequence[str]) -> dict[str, str]:
 
 def _chosen(call: Call[Invocation, Chosen]) -> str:
     """Return the name of the endpoint that is asked; raises where several could be meant."""
-    name = call.request.headers.get("x-understudy-endpoint") or call.query.endpoint
+    name = call.request.headers.get(CHOOSES.lower()) or call.query.endpoint
     if name:
         return name
     names = list(call.door.by_name)
     if len(names) == 1:
         return names[0]
     found = f"{len(names)} endpoints could answer" if names else "there is no endpoint to answer"
-    raise Problem(
-        400, "InvalidInput", found, f"Name one in X-Understudy-Endpoint or ?endpoint=: {', '.join(sorted(names)[:12])}."
-    )
+    raise Problem(400, "InvalidInput", found, f"Name one in {CHOOSES} or ?endpoint=: {', '.join(sorted(names)[:12])}.")
 
 
 def _records(asked: Invocation) -> list[Record]:

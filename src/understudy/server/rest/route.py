@@ -47,11 +47,13 @@ class Route:
     summary: str
     answer: type
     """The answer's shape; `str` and `bytes` for text of the media type `answers_as`."""
-    body: type | None = None
-    query: type = Nothing
+    body: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] = Nothing
     answers_as: str = JSON
     also_reads: Mapping[str, Callable[[bytes], Any]] = field(default_factory=dict)
     """Readers of bodies that are no JSON, by media type."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers that are read beside the usual ones, each with what it says."""
     limit: int = 64 * KIB
     """Bytes that the body may have."""
     refusals: tuple[int, ...] = ()

@@ -192,6 +192,7 @@ ROUTES: tuple[Route, ...] = (
         body=shapes.Invocation,
         query=shapes.Chosen,
         also_reads={"text/csv": predicting.read_csv},
+        headers={predicting.CHOOSES: "An endpoint's name, where this server has several."},
         answer=shapes.Invoked,
         limit=6 * MIB,
         refusals=(404, 409),

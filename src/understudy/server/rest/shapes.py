@@ -37,7 +37,7 @@ class Predict(Closed, frozen=True):
     """Records to be answered."""
 
     records: Records
-    top: Annotated[int, Meta(ge=1, description="Show the best N classes only.")] | None = None
+    top: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Show the best N classes only.")] = None
 
 
 class Predictions(msgspec.Struct, frozen=True):
@@ -103,7 +103,7 @@ class Labelled(Closed, frozen=True):
     label: str | int | float
     record: Record | None = None
     prediction_id: str | None = None
-    id: Annotated[str, Meta(description="Yours; an observation of the same id is taken once.")] | None = None
+    id: Annotated[str | None, Meta(description="Yours; an observation of the same id is taken once.")] = None
 
 
 class Observe(Closed, frozen=True):
@@ -188,17 +188,15 @@ class Invocation(msgspec.Struct, frozen=True):
     """Records in one of the forms of MLflow and SageMaker: exactly one of the four fields."""
 
     dataframe_split: Frame | None = None
-    dataframe_records: Records | None = None
-    instances: Records | None = None
-    inputs: Annotated[dict[str, list[Any]] | Records, Meta(description="Records, or a list by column.")] | None = None
+    dataframe_records: list[Record] | None = None
+    instances: list[Record] | None = None
+    inputs: Annotated[dict[str, list[Any]] | list[Record] | None, Meta(description="Or columns by name.")] = None
 
 
 class Chosen(msgspec.Struct, frozen=True):
     """Who is to answer."""
 
-    endpoint: Annotated[
-        str, Meta(description="An endpoint's name; so does the header X-Understudy-Endpoint. One alone needs none.")
-    ] = ""
+    endpoint: Annotated[str, Meta(description="An endpoint's name, where this server has several.")] = ""
 
 
 class Invoked(msgspec.Struct, frozen=True):

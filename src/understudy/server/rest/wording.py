@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 import msgspec
+
+SEE = "GET /docs shows what each path takes."
 
 _KINDS = {
     "object": "an object",
@@ -16,6 +19,7 @@ _KINDS = {
     "null": "null",
 }
 _TYPES = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
 
@@ -35,6 +39,13 @@ def explain(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) ->
     if isinstance(error, msgspec.ValidationError):
         return _placed(str(error))
     return f"the body is not JSON in UTF-8: {error}"
+
+
+def suggest(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError, kind: type[msgspec.Struct]) -> str:
+    """Name the field that an unknown one was meant to be, or where to look."""
+    unknown = _UNKNOWN.search(str(error))
+    close = difflib.get_close_matches(unknown[1], kind.__struct_fields__, n=1) if unknown else []
+    return f"Did you mean {close[0]!r}?" if close else SEE
 
 
 def _placed(said: str) -> str:
