@@ -2,17 +2,22 @@
 
 import functools
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import botocore.loaders
 import botocore.model
 import msgspec
+import numpy as np
 
 from understudy.config import Place
 from understudy.config.tables import Serve, Store
 from understudy.house import Storehouse
+from understudy.schema import ModelType, Schema
 from understudy.service.context import Call, Service
 from understudy.service.operations import OPERATIONS
+from understudy.serving import Served
 from understudy.store.bucket_records import BucketError
+from understudy.target import Target
 
 NOW = datetime(2026, 11, 23, 7, 0, 0, 123000, tzinfo=UTC)
 
@@ -31,6 +36,7 @@ class Names:
         self.names = names
 
     def get(self, name):
+        """Raise where there is no such bucket."""
         if name not in self.names:
             raise BucketError("NoSuchBucket", f"no bucket {name!r}")
 
@@ -42,9 +48,11 @@ class Memory:
         self.by_id, self.by_name = {}, {}
 
     def mounted(self, model_id):
+        """Return who answers by an id."""
         return self.by_id.get(model_id)
 
     def champion(self, name):
+        """Return who answers by a name."""
         return self.by_name.get(name)
 
 
@@ -60,6 +68,7 @@ class Stage:
 
     @property
     def catalog(self):
+        """What exists."""
         return self.store.catalog
 
     def _settle(self):
@@ -77,9 +86,16 @@ class Stage:
 
     def ask(self, operation, caller="default", **members):
         """Ask an operation and hold its answer against the original's shape."""
-        answer = OPERATIONS[operation].run(self.service, self.call(caller), members)
+        sent = msgspec.json.decode(msgspec.json.encode(members))
+        answer = OPERATIONS[operation].run(self.service, self.call(caller), sent)
         check(answer, original().operation_model(operation).output_shape)
         return msgspec.json.decode(msgspec.json.encode(answer))
+
+    def fake_served(self, model_id):
+        """Return somebody who answers 2.5 to everything."""
+        target = Target("y", ModelType.REGRESSION)
+        model = SimpleNamespace(target=target, schema=Schema.from_json(SCHEMA), score=lambda batch: np.array([2.5]))
+        return Served(model_id, SimpleNamespace(model=model))
 
     # What most tests begin with
 

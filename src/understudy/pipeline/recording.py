@@ -56,7 +56,6 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 def keep_sources(run: Run, described: Described, evaluation: Evaluation) -> None:
     """Put both data sources, with their statistics, and the evaluation on record."""
-    catalog = run.house.catalog
     for part, insights in (("training", described.training), ("evaluation", described.evaluation)):
         source = DataSource(
             id=run.ids[f"{part}_data_source_id"],
@@ -69,14 +68,15 @@ def keep_sources(run: Run, described: Described, evaluation: Evaluation) -> None
             statistics=plain(insights),
         )
         document = {**plain(source), "run_id": run.run_id}
-        catalog.create("data_source", source.id, document, status="COMPLETED", project=run.project.name)
+        _record(run, "data_source", source.id, document, f"{run.project.name}: {part} rows")
     document = {
         **plain(evaluation),
         "model_id": run.ids["model_id"],
         "data_source_id": run.ids["evaluation_data_source_id"],
+        "input_location": _address(run),
         "run_id": run.run_id,
     }
-    catalog.create("evaluation", run.ids["evaluation_id"], document, status="COMPLETED", project=run.project.name)
+    _record(run, "evaluation", run.ids["evaluation_id"], document, f"Evaluation: ML model: {run.project.name}")
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -106,9 +106,21 @@ def keep_model(
         "transform": run.house.keep_transform(run.source),
         "training": plain(training),
         **plain(remembered),
+        "training_data_source_id": run.ids["training_data_source_id"],
+        "input_location": _address(run),
         "lineage": lineage(run),
     }
-    run.house.catalog.create("model", challenger.model_id, document, status="COMPLETED", project=run.project.name)
+    _record(run, "model", challenger.model_id, document, f"ML model: {run.project.name}")
+
+
+def _address(run: Run) -> str:
+    """Name the run's observations as Amazon ML's API shows where rows lie."""
+    return f"s3://{run.project.name}/uploads/{run.run_id}.parquet"
+
+
+def _record(run: Run, kind: str, entity_id: str, document: dict[str, Any], name: str) -> None:
+    """Put something that is finished on record, under a name of the original's pattern."""
+    run.house.catalog.create(kind, entity_id, document, status="COMPLETED", project=run.project.name, name=name)
 
 
 def lineage(run: Run) -> dict[str, Any]:

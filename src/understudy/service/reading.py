@@ -80,8 +80,8 @@ def _expected(what: str, place: str, shape: type[Shape]) -> str:
     ('text of at most 64 characters', 'a whole number of at least 1')
     """
     if found := _LENGTH.match(what):
-        things = "characters" if found[1] == "str" else "entries"
-        return f"{_KINDS[found[1]]} of {_BOUNDS[found[2]]} {int(found[3]):,} {things}"
+        one, many = ("character", "characters") if found[1] == "str" else ("entry", "entries")
+        return f"{_KINDS[found[1]]} of {_BOUNDS[found[2]]} {int(found[3]):,} {one if found[3] == '1' else many}"
     if found := _BOUND.match(what):
         return f"{_KINDS[found[1]]} of {_BOUNDS[found[2]]} {found[3]}"
     if found := _PATTERN.match(what):

@@ -105,6 +105,9 @@ class RedshiftDatabaseCredentials(Shape, frozen=True, kw_only=True):
     username: RedshiftDatabaseUsername
     password: RedshiftDatabasePassword
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(username={self.username!r})"  # a password must not reach a log
+
 
 class RedshiftDataSpec(Shape, frozen=True, kw_only=True):
     """A query to Redshift, and what its rows mean."""
@@ -140,6 +143,9 @@ class RDSDatabaseCredentials(Shape, frozen=True, kw_only=True):
 
     username: RDSDatabaseUsername
     password: RDSDatabasePassword
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(username={self.username!r})"  # a password must not reach a log
 
 
 class RDSDataSpec(Shape, frozen=True, kw_only=True):

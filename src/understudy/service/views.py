@@ -60,7 +60,7 @@ def model(entity: Entity, call: Call, *, serves: bool = False) -> Answer:
             "SizeInBytes": document.get("size_in_bytes"),
             "EndpointInfo": endpoint_info(entity, call, serves=serves),
             "TrainingParameters": document.get("parameters") or _project_parameters(document),
-            "InputDataLocationS3": _input_location(entity, document.get("lineage", {}).get("observations")),
+            "InputDataLocationS3": document.get("input_location"),
             "Algorithm": "sgd",
             "MLModelType": document["model_type"],
             "ScoreThreshold": document.get("threshold", THRESHOLD) if binary else None,
@@ -78,7 +78,7 @@ def evaluation(entity: Entity) -> Answer:
             "EvaluationId": entity.id,
             "MLModelId": document["model_id"],
             "EvaluationDataSourceId": document["data_source_id"],
-            "InputDataLocationS3": _input_location(entity, document.get("run_id") and _rows_of(document["run_id"])),
+            "InputDataLocationS3": document.get("input_location"),
             "PerformanceMetrics": _performance(document.get("metrics") or {}),
             **_common(entity),
         }
@@ -141,7 +141,8 @@ def endpoint_info(entity: Entity, call: Call, *, serves: bool = False) -> Answer
 
 def location(source: Entity) -> str:
     """Return where a data source's rows lie."""
-    return _in_store(source, source.document["location"])
+    place: str = source.document["location"]
+    return f"s3://{source.project}/{place}" if source.project else place
 
 
 def schema_text(source: Entity) -> str | None:
@@ -177,21 +178,6 @@ def _common(entity: Entity) -> Answer:
 
 def _present(members: Answer) -> Answer:
     return {name: value for name, value in members.items() if value is not None}
-
-
-def _in_store(entity: Entity, place: str) -> str:
-    """Return an s3 url; what a project made names an object of its store."""
-    return f"s3://{entity.project}/{place}" if entity.project else place
-
-
-def _rows_of(run_id: str) -> str:
-    return f"uploads/{run_id}.parquet"
-
-
-def _input_location(entity: Entity, rows: str | None) -> str | None:
-    """Return where the rows behind an object lie: as it says itself, or those of the run that made it."""
-    own: str | None = entity.document.get("input_location")
-    return own if own or not rows else _in_store(entity, rows)
 
 
 def _performance(metrics: Mapping[str, float | None]) -> Answer | None:
