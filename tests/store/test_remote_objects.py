@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from acceptance.stage import append_csv, calls, calls_project
+from acceptance.stage import append_csv, calls, calls_project, failed
 from store.test_objects import bucket, remote_objects, s3, s3_server  # noqa: F401 - fixtures
 from understudy.config import load
 from understudy.errors import CorruptObject, StoreError
@@ -140,12 +140,15 @@ def test_changed_bytes_are_found(remote_objects, s3, bucket):
 def test_copy_outlives_the_server_and_heals(remote_objects, bucket, tmp_path, monkeypatch, stopped):
     """A copy is read again without the server, and fetched again when its bytes changed."""
     remote_objects.put_folder("models/ml-1", {"a": b"1"})
+    code = remote_objects.put_content("code", b"x = 1")
+    assert remote_objects.read(code) == b"x = 1"
     copy = remote_objects.cached("models/ml-1") / "a"
     copy.write_bytes(b"2")
     assert (remote_objects.cached("models/ml-1") / "a").read_bytes() == b"1"
     monkeypatch.setenv("AWS_ENDPOINT_URL", stopped)
     later = open_objects(f"s3://{bucket}/some/prefix", tmp_path / "cache")
     assert (later.cached("models/ml-1") / "a").read_bytes() == b"1"
+    assert later.read(code) == b"x = 1"
 
 
 def test_copies_go_with_their_objects(remote_objects, bucket, tmp_path):
@@ -280,7 +283,7 @@ def test_server_lost_on_the_way_is_said(remote_objects, monkeypatch):
         assert "the server answered SLOW_DOWN" in told(error)
 
 
-def test_whole_loop_runs_on_a_bucket(bucket, s3, tmp_path):
+def test_whole_loop_runs_on_a_bucket(bucket, s3, tmp_path, monkeypatch, stopped):
     """Learning, predicting, rebuilding and forgetting do the same in S3 as in a folder, to the last bit."""
     here = calls_project(tmp_path / "here").do("learn")
     store = f'[store]\nobjects = "s3://{bucket}/calls"\nkeep = {{ runs = 1, models = 1 }}\n'
@@ -299,6 +302,10 @@ def test_whole_loop_runs_on_a_bucket(bucket, s3, tmp_path):
     assert len(list(objects.iter_names("uploads/"))) < 4
     assert len(list(objects.iter_names("models/"))) == 2 * len(list(objects.iter_names("uploads/")))
     assert project.do("rebuild", project.champion)["same"]
+    answer = project.answer(id=1, age=70, job="nurse", balance=5, note="")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stopped)
+    assert project.answer(id=1, age=70, job="nurse", balance=5, note="") == answer
+    assert "the server cannot be reached" in failed(project.run("learn"), 1)
 
 
 def test_two_catalogs_share_a_prefix_and_keep_their_models(bucket, s3, tmp_path):

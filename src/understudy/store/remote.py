@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from understudy.errors import CorruptObject
+from understudy.errors import CorruptObject, StoreError
 from understudy.store.contract import FOLDER, PARTS, RESTORE, STAGING, Objects, digest_in, digest_of_file, name_parts
 from understudy.store.s3 import Bucket
 from understudy.store.staging import Staging, flush
@@ -49,6 +49,10 @@ class RemoteObjects(Objects):
     def exists(self, name: str) -> bool:
         """Tell whether there is an object, file or whole folder, called `name`."""
         return self._key(name) is not None or self._folder(name) is not None
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes as `Objects.read`; those of one named by its digest come from its copy."""
+        return self.cached(name).read_bytes() if digest_in(name) else super().read(name)
 
     def reader(self, name: str) -> BinaryIO:
         """Open a file for reading from any place; the caller closes it. Raises StoreError."""
@@ -148,7 +152,7 @@ class RemoteObjects(Objects):
         except FileNotFoundError:  # deleted since it was found
             raise self._missing(name) from None
 
-    def _missing(self, name: str) -> Exception:
+    def _missing(self, name: str) -> StoreError:
         return self._unreadable(name, "No such object")
 
     def _publish_file(self, name: str, staged: Path) -> None:
