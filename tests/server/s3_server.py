@@ -87,7 +87,7 @@ class S3Server:
             aws_access_key_id=key.id,
             aws_secret_access_key=key.secret,
             region_name="us-east-1",
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, **config),
+            config=Config(**{"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}} | config),
         )
 
     def blobs(self):

@@ -500,7 +500,7 @@ def test_killed_putter_leaves_whole_objects(tmp_path):
     with contextlib.closing(Catalog.open(f"sqlite:///{tmp_path}/catalog.db")) as catalog:
         buckets = Buckets(catalog, LocalObjects(tmp_path / "objects"))
         buckets.create("here")
-        for seed in range(10):
+        for seed in range(5):
             process = subprocess.Popen([sys.executable, "-c", PUT_FOR_EVER, tmp_path], stdout=subprocess.PIPE)
             process.stdout.readline()
             time.sleep(random.Random(seed).random() / 10)

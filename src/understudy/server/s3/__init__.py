@@ -9,7 +9,7 @@ from understudy.errors import StoreError
 from understudy.server.checksums import Checks
 from understudy.server.http import Request, Response
 from understudy.server.payload import Payload, PayloadError, plain
-from understudy.server.s3.bodies import in_thread
+from understudy.server.s3.bodies import Tracked, in_thread
 from understudy.server.s3.calls import Call, S3Door, call_of, document
 from understudy.server.s3.errors import error_response, store_failure
 from understudy.server.s3.routing import OPERATIONS, STREAMED, Route, refuse, route_of
@@ -23,19 +23,30 @@ async def answer(door: S3Door, request: Request, signed: Signed) -> Response:
     """Answer a request whose signature was verified.
 
     Every response has `x-amz-request-id`. That of HEAD has no body, and its own Content-Length. A body that is a stream
-    has `aclose`, to be called where it is not sent to its end.
+    has `aclose`, to be called where it is not sent to its end. An error that came before the request's body was read
+    says `Connection: close`, which must be done.
     """
     request_id = secrets.token_hex(8).upper()
+    body = Tracked(aiter(request.body))
+    headers = {"x-amz-request-id": request_id}
     try:
-        response = await _answer(door, request, signed)
-    except PayloadError as error:
-        response = error_response(BucketError(error.code, error.message), request.raw_path, request_id)
-    except StoreError as error:
-        response = error_response(store_failure(error), request.raw_path, request_id)
-    except BucketError as error:
-        response = error_response(error, request.raw_path, request_id)
-    body = b"" if request.method == "HEAD" else response.body
-    return Response(response.status, body, {"x-amz-request-id": request_id, **response.headers})
+        response = await _answer(door, dataclasses.replace(request, body=body), signed)
+    except (BucketError, PayloadError, StoreError) as error:
+        response = error_response(_in_words_of_s3(error), request.raw_path, request_id)
+        if not await body.drained():  # what is left of it must not be taken for the next request
+            headers["Connection"] = "close"
+    shown = b"" if request.method == "HEAD" else response.body
+    return Response(response.status, shown, headers | dict(response.headers))
+
+
+def _in_words_of_s3(error: BucketError | PayloadError | StoreError) -> BucketError:
+    match error:
+        case BucketError():
+            return error
+        case PayloadError():
+            return BucketError(error.code, error.message)
+        case _:
+            return store_failure(error)
 
 
 async def _answer(door: S3Door, request: Request, signed: Signed) -> Response:

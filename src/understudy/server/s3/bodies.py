@@ -26,6 +26,31 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         raise
 
 
+class Tracked:
+    """A request's body that knows whether it was read to its end."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self._ended = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._pieces)
+        except StopAsyncIteration:
+            self._ended = True
+            raise
+
+    async def drained(self) -> bool:
+        """Read and forget the rest, but not more than PIECE bytes of it; tell whether that was all."""
+        left = PIECE
+        while left >= 0 and not self._ended:
+            left -= len(await anext(self, b""))
+        return self._ended
+
+
 async def gathered(body: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
     """Yield a body in pieces of about PIECE bytes; raises BucketError `EntityTooLarge` behind `limit` bytes."""
     held = bytearray()
