@@ -202,6 +202,12 @@ def made(name):
     return prepare
 
 
+def a_text_member(name):
+    """Name a member of an operation's request that is text."""
+    members = original().operation_model(name).input_shape.members
+    return next(member for member, shape in members.items() if shape.type_name == "string")
+
+
 def deleted(name, undo):
     """Prepare what the operation `name` is about, and delete it."""
 
@@ -316,16 +322,7 @@ FAULTS = [
     ),
     ("Predict", nothing, PREDICT, ResourceNotFoundException, "no ML model has the id 'ml-1'"),
     # What is malformed
-    *(
-        (
-            name,
-            nothing,
-            {next(iter(original().operation_model(name).input_shape.members)): 7},
-            InvalidInputException,
-            "is",
-        )
-        for name in OPERATIONS
-    ),
+    *((name, nothing, {a_text_member(name): 7}, InvalidInputException, "is") for name in OPERATIONS),
     # What is deleted
     *(
         (name, deleted(name, undo), SUCCESS[name][1], InvalidInputException, "is deleted")
