@@ -47,7 +47,15 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
         f"finished: total-records={total} invalid-records={invalid}",
         "Batch prediction complete.",
     )
-    return {"total": total, "invalid": invalid, **message(remarks(rows)), "log": log.keep(workshop, entity)}
+    notes = [*remarks(rows), *_lacking(model, rows)]
+    return {"total": total, "invalid": invalid, **message(notes), "log": log.keep(workshop, entity)}
+
+
+def _lacking(model: Model, rows: Rows) -> list[str]:
+    """Say which attributes the records lack; their values count as missing."""
+    names = [a.name for a in model.schema.features if a.name not in rows.schema.names]
+    listed = ", ".join(map(repr, names))
+    return [f"The records lack {listed}, which the model was trained with: they count as missing."] if names else []
 
 
 @dataclass(frozen=True)
@@ -91,9 +99,9 @@ class Answers:
     def _copied(self, chunk: Chunk) -> Iterator[pa.Array]:
         """Yield the record's own columns: its id and its target."""
         if self.schema.row_id:
-            yield _quoted(_stripped(chunk.texts.column(self.schema.row_id)))
+            yield _quoted(chunk.texts.column(self.schema.row_id).fill_null(""))
         if self.target.name in self.schema.names:
-            cells = _stripped(chunk.texts.column(self.target.name))
+            cells = pc.utf8_trim_whitespace(chunk.texts.column(self.target.name).fill_null(""))
             yield _quoted(_truths(cells) if self.target.type is ModelType.BINARY else cells)
 
     def _answers(self, scores: Scores) -> list[pa.Array]:
@@ -101,10 +109,6 @@ class Answers:
             return [scientific(column) for column in scores.T]
         best = [pa.array((scores >= self.threshold).astype(np.int8)).cast(pa.string())]
         return [*(best if self.target.type is ModelType.BINARY else []), scientific(scores)]
-
-
-def _stripped(texts: pa.Array) -> pa.Array:
-    return pc.utf8_trim_whitespace(texts.fill_null(""))
 
 
 def _truths(texts: pa.Array) -> pa.Array:

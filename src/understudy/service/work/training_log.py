@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,23 +56,32 @@ class Taught:
 
 def report_training(log: Log, taught: Taught) -> None:
     """Tell how every learner fared after every pass, which was best, and how well it knows the training rows."""
-    reports, chosen = _reports(taught.training.fit)
-    teller = _Teller(taught, _named(reports))
+    reports, last = _reports(taught.training.fit)
+    teller = _Teller(taught, _named([*reports, last]))
     log.say(teller.beginning())
     for report in reports:
-        log.say(*teller.report(report), "")
-    last, fit = chosen[-1], taught.training.fit
-    log.say("", "", teller.finished(fit, last))
-    log.say("best learner:", *teller.report(last, performance=teller.performance()), "", "")
+        log.say(*teller.lines(report), "")
+    log.say("", "", teller.finished(last))
+    log.say("best learner:", *teller.lines(last, performance=teller.performance()), "", "")
     for title in ("final consolidation:", "saved final learner:"):
-        log.say(title, *teller.report(last, pruned=1), "", "")
+        log.say(title, *teller.lines(last, pruned=1), "", "")
     size = taught.model.size_in_bytes
     log.say("initial-training: finished", f"Footprint size is {size}", "Training complete.")
 
 
-def _reports(fit: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the reports of all candidates, and those of the chosen one on all rows."""
-    return fit["log"], [report for report in fit["log"] if report["validation_loss"] is None]
+def _reports(fit: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the reports of all candidates while they were compared, and the chosen one's last, on all rows.
+
+    Each says beside its figures how much less its loss is than after the pass before.
+    """
+    before: dict[tuple[float, ...], float] = {}
+    reports = []
+    for report in fit["log"]:
+        loss = math.nan if report["progressive_loss"] is None else report["progressive_loss"]
+        delta = before[_key(report)] - loss if report["passes"] > 1 else 1.0
+        before[_key(report)] = loss
+        reports.append({**report, "progressive_loss": loss, "delta": delta})
+    return reports[: -fit["passes"]], reports[-1]
 
 
 def _named(reports: list[dict[str, Any]]) -> dict[tuple[float, ...], int]:
@@ -103,13 +113,15 @@ class _Teller:
             f"max-model-size={_bytes(asked.max_size_bytes)} readable=false"
         )
 
-    def report(self, report: Mapping[str, Any], *, performance: str = "", pruned: int = 0) -> Iterator[str]:
+    def lines(self, report: Mapping[str, Any], *, performance: str = "", pruned: int = 0) -> Iterator[str]:
         """Yield the lines of one learner's report."""
         loss = "half-squared-error" if self._type is ModelType.REGRESSION else "negative-log-likelihood"
         parts = {
             "model-configuration:": f"learning-rate={java_double(report['candidate']['rate'])}",
             "model-performance:": performance,
-            "model-convergence:": f"{loss}={report['progressive_loss']:.6e} (delta=1.000000e+00) is-converged=no",
+            "model-convergence:": (
+                f"{loss}={report['progressive_loss']:.6e} (delta={report['delta']:.6e}) is-converged=no"
+            ),
             "active-features:": self._features(report["updates"]),
             "active-features-quantiles:": self._quantiles(),
             "model-status:": f"model-size={self._size} #params={self._parameters} #pruning-calls={pruned:010d}",
@@ -117,9 +129,9 @@ class _Teller:
         name = self._names[_key(report)]
         return (f"learner-id={name} {part:<26} {text}" for part, text in parts.items() if text)
 
-    def finished(self, fit: Mapping[str, Any], last: Mapping[str, Any]) -> str:
+    def finished(self, last: Mapping[str, Any]) -> str:
         return (
-            f"finished-training: total-passes={fit['passes']} valid-records={last['updates']} "
+            f"finished-training: total-passes={last['passes']} valid-records={last['updates']} "
             f"invalid-records={self._taught.rejected}"
         )
 
