@@ -5,25 +5,46 @@ Every function reads the catalog at that moment; nothing is remembered between c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from understudy.documents import plain
 from understudy.endpoint import HistoryEntry
 from understudy.errors import NoChampion, NotFound
 from understudy.house import House, Storehouse
+from understudy.schedule import due_at
 from understudy.store.catalog import Entity
 from understudy.store.lock import is_held
+
+_RUNS_LOOKED_AT = 20
+"""Runs that tell when the next is due."""
 
 
 def status(house: House) -> dict[str, Any]:
     """Return the document of `status --json` (design, section 5)."""
     champion, pinned, last_run = None, False, None
+    runs: list[Entity] = []
     if house.catalog_exists:
-        runs = house.catalog.find("run", project=house.project.name, limit=1)
+        runs = house.catalog.find("run", project=house.project.name, limit=_RUNS_LOOKED_AT)
         last_run = run_summary(house, runs[0]) if runs else None
         champion, pinned = _champion(house), house.endpoint.pinned
     endpoint = {"name": house.project.name, "champion": champion, "challenger": None, "pinned": pinned}
-    return {"project": house.project.name, "endpoint": endpoint, "last_run": last_run, "next_run": None}
+    return {
+        "project": house.project.name,
+        "endpoint": endpoint,
+        "last_run": last_run,
+        "next_run": _next_run(house, runs),
+    }
+
+
+def _next_run(house: House, runs: Sequence[Entity]) -> str | None:
+    """Return when a server that runs learns again by schedule; now where that is overdue, None without a schedule."""
+    if house.project.schedule is None:
+        return None
+    present = datetime.now(UTC)
+    due = due_at(house.project.schedule, runs, at_work=is_held(house.lock)) or present
+    return max(due, present).astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _champion(house: House) -> dict[str, Any] | None:

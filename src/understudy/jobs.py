@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from understudy.errors import NotFound, UnderstudyError
+from understudy.errors import Busy, NotFound, UnderstudyError
 from understudy.store.catalog import Catalog, Entity, now
 
 _LOG = logging.getLogger(__name__)
@@ -31,11 +31,17 @@ _LOG = logging.getLogger(__name__)
 Dependency = tuple[str, str]
 """Kind and id of an entity that a job waits for."""
 
+Amendment = Callable[[Entity], Entity | None]
+"""Makes of an entity's present state its next one; None where it stays as it is."""
+
 NICE = 10
 """How far jobs stand back behind those who answer predictions on the same cores."""
 
 CRASHES = 3
 """How often a job's process may die by itself before the job is given up."""
+
+_PATIENCE = 10
+"""How often writing down how a job ended is tried again while others hold the catalog."""
 
 _ORPHAN_SECONDS = 0.5
 """How often a job's process looks whether its parent still lives."""
@@ -141,16 +147,31 @@ class Jobs:
         self._scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=self._scratch))
         try:
-            self._amend(job, _completed(self._works[job.kind].compute(job, folder)))
-        except UnderstudyError as error:
-            self._amend(job, _failed(str(error)))
-        except MemoryError:
-            self._amend(job, _failed("The machine has not enough memory for this."))
-        except Exception as error:  # noqa: BLE001 - the job worker: whatever fails, the job must not hang
-            _LOG.exception("the job %s %s failed by a mistake of ours", job.kind, job.id)
-            self._amend(job, _failed(f"A mistake of Understudy's own: {type(error).__name__}: {error}"))
+            self._write_down(job, self._ending(job, folder))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _ending(self, job: Entity, folder: Path) -> Amendment:
+        """Compute what one job makes; return how it ended."""
+        try:
+            return _completed(self._works[job.kind].compute(job, folder))
+        except UnderstudyError as error:
+            return _failed(str(error))
+        except MemoryError:
+            return _failed("The machine has not enough memory for this.")
+        except Exception as error:  # noqa: BLE001 - the job worker: whatever fails, the job must not hang
+            _LOG.exception("the job %s %s failed by a mistake of ours", job.kind, job.id)
+            return _failed(f"A mistake of Understudy's own: {type(error).__name__}: {error}")
+
+    def _write_down(self, job: Entity, ending: Amendment) -> None:
+        """Put on record how a job ended; work that is done is not thrown away because others hold the catalog."""
+        for _ in range(_PATIENCE):
+            try:
+                self._amend(job, ending)
+                return
+            except Busy:
+                time.sleep(1.0)
+        self._amend(job, ending)
 
     def _reap(self) -> None:
         """Collect the processes that have ended; one that died by itself has its job begun again, a few times."""
@@ -175,7 +196,7 @@ class Jobs:
             if running.job is not None and _key(running.job) not in in_progress:
                 os.kill(running.pid, signal.SIGKILL)
 
-    def _amend(self, job: Entity, amend: Callable[[Entity], Entity | None]) -> Entity:
+    def _amend(self, job: Entity, amend: Amendment) -> Entity:
         return self._catalog.amend(job.kind, job.id, amend)
 
 
@@ -189,7 +210,7 @@ def _begun(job: Entity) -> Entity | None:
     return msgspec.structs.replace(job, status="INPROGRESS", started_at=now())
 
 
-def _completed(made: Mapping[str, Any]) -> Callable[[Entity], Entity | None]:
+def _completed(made: Mapping[str, Any]) -> Amendment:
     def complete(job: Entity) -> Entity | None:
         if job.status != "INPROGRESS":
             return None
@@ -198,7 +219,7 @@ def _completed(made: Mapping[str, Any]) -> Callable[[Entity], Entity | None]:
     return complete
 
 
-def _failed(message: str) -> Callable[[Entity], Entity | None]:
+def _failed(message: str) -> Amendment:
     def fail(job: Entity) -> Entity | None:
         if job.status not in ("PENDING", "INPROGRESS"):
             return None

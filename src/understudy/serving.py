@@ -1,23 +1,38 @@
 """Models in memory, ready to answer: champions by their endpoint's name, mounted models by their id.
 
 A prediction reads what is in memory and nothing else. Beside it, a refresh compares one number of each catalog with the
-one that it last saw; where it has grown, the models that are new are loaded and verified first, and then the whole
-picture is swapped at once: whoever asks meanwhile is answered by the old one.
+one that it last saw; where it has grown, the models that are new are loaded, verified and warmed up first, and then the
+whole picture is swapped at once: whoever asks meanwhile is answered by the old one.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
 
 from understudy.errors import UnderstudyError
 from understudy.house import House, Storehouse
-from understudy.prediction import THRESHOLD, Predictor
+from understudy.model import Model, Weights
+from understudy.prediction import THRESHOLD, Column, Predictor
+from understudy.recipe import fit, parse
+from understudy.schema import Attribute, AttributeType, ModelType, Schema
 from understudy.store.catalog import Entity
+from understudy.target import Target
 
 _LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+AGAIN_SECONDS = 1.0
+"""How long after a model could not be read that is tried again."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +49,19 @@ class Served:
 
 @dataclass(frozen=True)
 class _Picture:
-    """Who answers, at one moment; never changed, only replaced."""
+    """Who answers out of one store, at one moment; never changed, only replaced."""
 
-    revisions: tuple[int, ...] = ()
-    champions: dict[str, Served] = field(default_factory=dict)
+    revision: int | None = None
+    """The revision of the catalog that this is; None before the first look."""
+    champion: Served | None = None
     mounted: dict[str, Served] = field(default_factory=dict)
+    again: float | None = None
+    """When to look again though nothing has changed, because something could not be read."""
+
+    @property
+    def loaded(self) -> dict[str, Served]:
+        """All models in memory, by id."""
+        return {served.model_id: served for served in (self.champion, *self.mounted.values()) if served}
 
 
 class Serving:
@@ -47,66 +70,141 @@ class Serving:
     def __init__(self, store: Storehouse, houses: Sequence[House] = ()) -> None:
         self.stores: tuple[Storehouse, ...] = tuple({id(house): house for house in (store, *houses)}.values())
         self.houses = tuple(houses)
-        self._picture = _Picture()
+        self._places = {house.project.name: self.stores.index(house) for house in houses}
+        self._pictures = tuple(_Picture() for _ in self.stores)
+        self._unread: set[int] = set()
 
     def mounted(self, model_id: str) -> Served | None:
         """Return the model that has a realtime endpoint of its own; None where it has none."""
-        return self._picture.mounted.get(model_id)
+        for picture in self._pictures:
+            if model_id in picture.mounted:
+                return picture.mounted[model_id]
+        return None
 
     def champion(self, name: str) -> Served | None:
         """Return who serves under an endpoint's name; None where nobody does."""
-        return self._picture.champions.get(name)
+        place = self._places.get(name)
+        return None if place is None else self._pictures[place].champion
 
     @property
     def revisions(self) -> tuple[int, ...]:
-        """The revision of each store's catalog that is served, in the order of `stores`; empty before the first."""
-        return self._picture.revisions
+        """The revision of each store's catalog that is served, in the order of `stores`; empty until all are."""
+        known = tuple(picture.revision for picture in self._pictures if picture.revision is not None)
+        return known if len(known) == len(self.stores) else ()
 
     def refresh(self) -> bool:
         """Look at the catalogs; load what is new and swap. Tell whether anything changed. Raises nothing.
 
-        What cannot be read leaves in place whoever answers now.
+        What cannot be read leaves in place whoever answers now, and is tried again.
         """
+        before = self._pictures
+        self._pictures = tuple(self._refreshed(place, picture) for place, picture in enumerate(before))
+        return any(new is not old for new, old in zip(self._pictures, before, strict=True))
+
+    def _refreshed(self, place: int, before: _Picture) -> _Picture:
+        store = self.stores[place]
         try:
-            revisions = tuple(store.catalog.serving_revision() for store in self.stores)
+            revision = store.catalog.serving_revision()
         except UnderstudyError as error:
-            _LOG.warning("the catalog cannot be read, so those who serve go on serving: %s", error.message)
-            return False
-        if revisions == self._picture.revisions:
-            return False
-        before = self._picture
-        loaded = {served.model_id: served for served in (*before.champions.values(), *before.mounted.values())}
-        champions = dict(self._champions(loaded, before.champions))
-        self._picture = _Picture(revisions, champions, dict(self._mounted(loaded)))
-        return True
-
-    def _champions(self, loaded: dict[str, Served], before: dict[str, Served]) -> Iterator[tuple[str, Served]]:
-        for house in self.houses:
-            name = house.project.name
-            try:
-                state = house.endpoint.champion()
-                if state is not None and state.champion is not None:
-                    yield name, _served(house, house.model_entity(state.champion), loaded, state.since)
-            except UnderstudyError as error:
-                _LOG.error("the champion of %r cannot be loaded: %s", name, error.message)
-                if name in before:
-                    yield name, before[name]
-
-    def _mounted(self, loaded: dict[str, Served]) -> Iterator[tuple[str, Served]]:
-        for store in self.stores:
-            try:
-                for entity in store.catalog.mounted():
-                    yield entity.id, _served(store, entity, loaded, None)
-            except UnderstudyError as error:
-                _LOG.error("a model with an endpoint cannot be loaded: %s", error.message)
+            if place not in self._unread:
+                _LOG.warning("the catalog cannot be read, so those who serve go on serving: %s", error.message)
+            self._unread.add(place)
+            return before
+        self._unread.discard(place)
+        if revision == before.revision and (before.again is None or time.monotonic() < before.again):
+            return before
+        look = _Look(store, before)
+        champion, mounted = look.champion(), look.mounted()
+        return _Picture(revision, champion, mounted, time.monotonic() + AGAIN_SECONDS if look.missed else None)
 
 
-def _served(store: Storehouse, entity: Entity, loaded: dict[str, Served], since: str | None) -> Served:
-    """Return a model that answers, loaded unless the same model is in memory already."""
-    known = loaded.get(entity.id)
-    same = known is not None and known.predictor.model.fingerprint == entity.document["fingerprint"]
-    predictor = known.predictor if known is not None and same else store.predictor(entity.id)
-    return Served(entity.id, predictor, entity.document.get("threshold") or THRESHOLD, since)
+class _Look:
+    """One look at a store: what is new is loaded, and what cannot be read stays as it was."""
+
+    def __init__(self, store: Storehouse, before: _Picture) -> None:
+        self._store = store
+        self._before = before
+        self._loaded = before.loaded
+        self.missed = False
+        """Whether something could not be read."""
+
+    def champion(self) -> Served | None:
+        if not isinstance(self._store, House):
+            return None
+        try:
+            state = self._store.endpoint.champion()
+            if state is None or state.champion is None:
+                return None
+            return self._served(self._store.model_entity(state.champion), state.since)
+        except Exception as error:  # noqa: BLE001 - whatever a new model does, the old one serves on
+            return self._miss(f"the champion of {self._store.project.name!r}", error, self._before.champion)
+
+    def mounted(self) -> dict[str, Served]:
+        try:
+            entities = self._store.catalog.mounted()
+        except UnderstudyError as error:
+            return self._miss("what has a realtime endpoint", error, self._before.mounted)
+        found = {entity.id: self._mounted(entity) for entity in entities}
+        return {model_id: served for model_id, served in found.items() if served}
+
+    def _mounted(self, entity: Entity) -> Served | None:
+        try:
+            return self._served(entity, None)
+        except Exception as error:  # noqa: BLE001 - one model that cannot be loaded must not touch the others
+            return self._miss(f"the model {entity.id!r}", error, self._before.mounted.get(entity.id))
+
+    def _served(self, entity: Entity, since: str | None) -> Served:
+        """Return a model that answers, loaded unless the same model is in memory already."""
+        known = self._loaded.get(entity.id)
+        same = known is not None and known.predictor.model.fingerprint == entity.document["fingerprint"]
+        predictor = known.predictor if known is not None and same else _warmed(self._store.predictor(entity.id))
+        served = Served(entity.id, predictor, entity.document.get("threshold") or THRESHOLD, since)
+        self._loaded[entity.id] = served
+        return served
+
+    def _miss(self, what: str, error: Exception, instead: T) -> T:
+        _LOG.error("%s cannot be loaded: %s", what, error)
+        self.missed = True
+        return instead
+
+
+def _warmed(predictor: Predictor) -> Predictor:
+    """Let a model answer an empty record, so that nobody waits for what it makes only when it is first asked."""
+    with contextlib.suppress(Exception):  # a project's own function may want more than an empty record
+        predictor.predict([{}])
+    return predictor
+
+
+def warm_up() -> None:
+    """Load the compiled kernels, which are read from their cache when they are first called.
+
+    A small model with every transformation answers a record; a process forked after this has the kernels, too.
+    """
+    kinds = {"n": AttributeType.NUMERIC, "c": AttributeType.CATEGORICAL, "b": AttributeType.BINARY}
+    kinds |= {"t": AttributeType.TEXT, "y": AttributeType.CATEGORICAL}
+    schema = Schema(tuple(Attribute(name, kind) for name, kind in kinds.items()), target="y")
+    recipe = parse(json.dumps({"outputs": _EVERYTHING}), schema)
+    sample = pa.table({"n": ["1", "2.5"], "c": ["a", "b"], "b": ["1", "0"], "t": ["One word.", "two"], "y": ["u", "v"]})
+    weights = Weights(np.zeros(1, np.uint64), np.zeros((1, 2), np.float32), np.zeros(2))
+    target = Target("y", ModelType.MULTICLASS, ("u", "v"))
+    model = Model(target, schema.names, schema, fit(recipe, schema, sample), weights)
+    for number in ("string", "double", "int64"):
+        columns = tuple(Column(name, number if name == "n" else "string") for name in schema.names)
+        Predictor("", model, columns).predict([{"n": 1, "c": "a", "b": "1", "t": "One word."}, {}])
+
+
+_EVERYTHING = [
+    "n",
+    "ALL_CATEGORICAL",
+    "ALL_BINARY",
+    "ALL_TEXT",
+    "quantile_bin(n, 2)",
+    "ngram(no_punct(lowercase(t)), 2)",
+    "osb(t, 2)",
+    "character_ngram(t, 3)",
+    "cartesian(c, quantile_bin(n, 2))",
+    "cartesian(t, c)",
+]
 
 
 def wait_until(settled: Callable[[], bool], seconds: float, *, poll: float = 0.01) -> bool:

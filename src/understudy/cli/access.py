@@ -10,6 +10,7 @@ from typing import Any
 from understudy.config import FILE_NAME, Serve, load
 from understudy.errors import UsageError
 from understudy.server.keys import DEFAULT, ROLES, Key, Keys, Role, open_keys
+from understudy.server.presence import running
 
 REGION = "us-east-1"
 """What clients must name; every region is ours."""
@@ -31,14 +32,22 @@ def environment(folder: Path, name: str | None, role: str | None, note: Callable
     key = _key(keys, name, _role(role))
     for warning in keys.warnings():
         note(warning)
-    if serve.public_url is None and serve.port == 0:
+    server = running(home)
+    if server is None and serve.public_url is None and serve.port == 0:
         note("[serve] port is 0, a free one: `understudy serve` prints which")
     return {
-        "AWS_ENDPOINT_URL": address(serve),
+        "AWS_ENDPOINT_URL": _here(server.url) if server and serve.public_url is None else address(serve),
         "AWS_ACCESS_KEY_ID": key.id,
         "AWS_SECRET_ACCESS_KEY": key.secret,
         "AWS_DEFAULT_REGION": REGION,
     }
+
+
+def _here(url: str) -> str:
+    """Return the address at which clients on this machine reach a server that listens at `url`."""
+    scheme, _, rest = url.partition("://")
+    host, _, port = rest.rpartition(":")
+    return f"{scheme}://{_ANYWHERE.get(host.strip('[]'), host)}:{port}"
 
 
 def export_lines(variables: dict[str, str]) -> str:

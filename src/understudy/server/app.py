@@ -17,7 +17,9 @@ from understudy.server.signature import claimed_service, is_version_2
 _LOG = logging.getLogger(__name__)
 
 PIECE_SECONDS = 60.0
-"""How long the next piece of a body may take to arrive."""
+"""How long the next piece of a body may take to arrive, or to be taken."""
+
+_WITHOUT_BODY = (204, 304)
 
 Door = Callable[[Request], Awaitable[Response]]
 
@@ -125,21 +127,26 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def _send(response: Response, send: Send, *, close: bool) -> None:
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    if isinstance(response.body, bytes) and not any(name == b"content-length" for name, _ in headers):
-        headers.append((b"content-length", str(len(response.body)).encode()))
-    if close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.start", "status": response.status, "headers": _headers(response, close=close)})
     if isinstance(response.body, bytes):
         await send({"type": "http.response.body", "body": response.body})
         return
     try:
         async for piece in response.body:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            async with asyncio.timeout(PIECE_SECONDS):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
     finally:
         await _closed(response.body)
     await send({"type": "http.response.body", "body": b""})
+
+
+def _headers(response: Response, *, close: bool) -> list[tuple[bytes, bytes]]:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    if isinstance(response.body, bytes) and response.status not in _WITHOUT_BODY:
+        headers.setdefault("content-length", str(len(response.body)))
+    if close:
+        headers["connection"] = "close"
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 async def _closed(body: AsyncIterator[bytes]) -> None:

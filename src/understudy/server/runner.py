@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from types import FrameType
@@ -18,34 +18,40 @@ from understudy.house import House
 from understudy.jobs import Jobs, Work
 from understudy.schedule import due_at
 from understudy.server.settings import Opened, Settings
-from understudy.server.supervisor import end_with_parent
+from understudy.store.buckets import Buckets
+from understudy.store.catalog import Entity
 from understudy.store.lease import leased
 from understudy.store.lock import is_held
 
 _LOG = logging.getLogger(__name__)
 
 _STEP_SECONDS = 0.1
-_STEPS_PER_LOOK = 10
-"""Steps between two looks at the schedules."""
+_LOOK_SECONDS = 1.0
+"""How often the schedules are looked at."""
+_SWEEP_SECONDS = 3600.0
+"""How often what killed writers left behind is cleared away."""
+_IN_VAIN_SECONDS = 30.0
+"""How long after a run that could not even be put on record the next is tried."""
+_TOLD_SECONDS = 60.0
+"""How often the same trouble is told."""
 _RUNS_LOOKED_AT = 20
 
 Works = Callable[[Opened], Mapping[str, Work]]
 
 
 def run_jobs(settings: Settings, works: Works) -> None:
-    """Do jobs until SIGTERM, or until the parent ends; what was at work then is begun again by the next server."""
+    """Do jobs until SIGTERM; what was at work then is begun again by the next server."""
     stopped = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         stopped.set()
 
     signal.signal(signal.SIGTERM, stop)
-    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     opened = Opened(settings)
     while not stopped.is_set():
         try:
-            with leased(opened.stores[0].catalog, settings.folder / "jobs.lock", "jobs"):
-                _work(settings, opened, works(opened), stopped)
+            with leased(opened.stores[0].catalog, settings.folder / "jobs.lock", "jobs") as held:
+                _Runner(settings, opened, works(opened)).work(lambda: held() and not stopped.wait(_STEP_SECONDS))
         except Busy:
             stopped.wait(_STEP_SECONDS)
         except UnderstudyError as error:
@@ -53,32 +59,64 @@ def run_jobs(settings: Settings, works: Works) -> None:
             stopped.wait(1.0)
 
 
-def _work(settings: Settings, opened: Opened, works: Mapping[str, Work], stopped: threading.Event) -> None:
-    jobs = Jobs(opened.stores[0].catalog, works, settings.folder / "jobs", at_a_time=settings.jobs)
-    jobs.clear()
-    try:
-        step = 0
-        while not stopped.wait(_STEP_SECONDS):
-            if step % _STEPS_PER_LOOK == 0:
-                _learn_what_is_due(opened, jobs)
-            jobs.step()
-            step += 1
-    finally:
-        jobs.stop()
+class _Runner:
+    """Jobs, schedules and the sweep, for as long as the lease is held."""
+
+    def __init__(self, settings: Settings, opened: Opened, works: Mapping[str, Work]) -> None:
+        self._opened = opened
+        self._jobs = Jobs(opened.stores[0].catalog, works, settings.folder / "jobs", at_a_time=settings.jobs)
+        self._begun: dict[str, tuple[str | None, float]] = {}
+        """By project: the newest run on record when the last one was begun, and when that was."""
+        self._next_look = time.monotonic()
+        self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+        self._told: dict[str, float] = {}
+        """By trouble, when it was last told."""
+
+    def work(self, go_on: Callable[[], bool]) -> None:
+        """Work for as long as `go_on` says so, which waits between the steps."""
+        self._jobs.clear()
+        try:
+            while go_on():
+                self._step()
+        finally:
+            self._jobs.stop()
+
+    def _step(self) -> None:
+        self._undisturbed(self._jobs.step)
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_SECONDS
+            for house in self._opened.houses:
+                self._undisturbed(partial(self._learn_if_due, house))
+        if time.monotonic() >= self._next_sweep and self._jobs.run_errand("sweep", partial(_sweep, self._opened)):
+            self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+
+    def _undisturbed(self, act: Callable[[], None]) -> None:
+        """Do something; a store that cannot be used for a while ends nothing that is at work, and is told rarely."""
+        try:
+            act()
+        except UnderstudyError as error:
+            if time.monotonic() >= self._told.get(error.message, 0.0) + _TOLD_SECONDS:
+                _LOG.error("jobs wait, because %s", error)
+                self._told[error.message] = time.monotonic()
+
+    def _learn_if_due(self, house: House) -> None:
+        name = house.project.name
+        if house.project.schedule is None:
+            return
+        runs = house.catalog.find("run", project=name, limit=_RUNS_LOOKED_AT)
+        newest = runs[0].id if runs else None
+        known, at = self._begun.get(name, ("", 0.0))
+        in_vain = known == newest and time.monotonic() < at + _IN_VAIN_SECONDS
+        learn = partial(_learn, house.project)
+        if not in_vain and is_due(house, runs) and self._jobs.run_errand(f"learn {name}", learn):
+            self._begun[name] = newest, time.monotonic()
 
 
-def _learn_what_is_due(opened: Opened, jobs: Jobs) -> None:
-    for house in opened.houses:
-        if is_due(house):
-            jobs.run_errand(f"learn {house.project.name}", partial(_learn, house.project))
-
-
-def is_due(house: House) -> bool:
-    """Tell whether a project's schedule asks for a run now."""
+def is_due(house: House, runs: Sequence[Entity]) -> bool:
+    """Tell whether a project's schedule asks for a run now, from its runs, newest first."""
     schedule = house.project.schedule
     if schedule is None:
         return False
-    runs = house.catalog.find("run", project=house.project.name, limit=_RUNS_LOOKED_AT)
     due = due_at(schedule, runs, at_work=is_held(house.lock))
     return due is None or due <= datetime.now(UTC)
 
@@ -90,3 +128,9 @@ def _learn(project: Project) -> None:
         _LOG.warning("%s: %s", project.name, document["verdict"]["status"])
     except UnderstudyError as error:
         _LOG.error("%s could not learn: %s", project.name, error)
+
+
+def _sweep(opened: Opened) -> None:
+    """Clear away what killed writers left behind, among the objects and in the buckets."""
+    store = opened.stores[0]
+    Buckets(store.catalog, store.objects).sweep()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,29 +16,42 @@ from understudy.house import Storehouse
 from understudy.jobs import Work
 from understudy.server.board import Board
 from understudy.server.keys import open_keys
+from understudy.server.presence import announced, await_orphans
 from understudy.server.runner import run_jobs
 from understudy.server.settings import Opened, Settings
 from understudy.server.supervisor import Supervisor, listening
-from understudy.server.worker import answer_requests
 from understudy.service.work import WORK, Workshop
+from understudy.serving import warm_up
 from understudy.store.buckets import Buckets
 from understudy.store.catalog import Entity
+from understudy.store.lock import is_held, try_lock
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus-client shares its numbers between processes."""
 
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made below it
+_METRICS = "understudy-metrics-"
+
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; raises UnderstudyError where that cannot be begun."""
+    await_orphans(settings.folder)
     listener = listening(settings.host, settings.port)
     address = url_of(settings, listener.getsockname()[1])
     _prepare(settings)
-    board = Board(settings.workers, settings.catalogs)
-    Supervisor(
-        board,
-        answer=lambda number: answer_requests(settings, board, number, listener),
-        work=lambda: run_jobs(settings, _works),
-    ).run(when_ready=lambda: say(f"Understudy answers at {address}"))
+    with _metrics_folder(settings.folder) as folder, announced(settings.folder, address):
+        os.environ[METRICS_FOLDER] = str(folder)
+        # prometheus-client decides at its import how it counts, so this comes now; but before there are processes,
+        # which then share what is loaded.
+        from understudy.server.worker import answer_requests  # noqa: PLC0415
+
+        warm_up()
+        board = Board(settings.workers, settings.catalogs)
+        Supervisor(
+            board,
+            answer=lambda number: answer_requests(settings, board, number, listener),
+            work=lambda: run_jobs(settings, _works),
+        ).run(when_ready=lambda: say(f"Understudy answers at {address}"))
 
 
 def url_of(settings: Settings, port: int) -> str:
@@ -46,7 +61,7 @@ def url_of(settings: Settings, port: int) -> str:
 
 
 def _prepare(settings: Settings) -> None:
-    """Make what every process takes for granted, before there is any: catalogs, a key, the folder of the metrics."""
+    """Make what every process takes for granted, before there is any: catalogs and a key."""
     opened = Opened(settings)
     for store in opened.stores:
         store.objects.sweep()
@@ -57,10 +72,26 @@ def _prepare(settings: Settings) -> None:
     keys.default()
     for warning in keys.warnings():
         print(f"warning: {warning}", file=sys.stderr)
-    folder = settings.folder / "metrics"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    os.environ[METRICS_FOLDER] = str(folder)
+
+
+@contextlib.contextmanager
+def _metrics_folder(otherwise: Path) -> Iterator[Path]:
+    """Give an empty folder for the counters, and clear those of killed servers away.
+
+    It lies in memory where that can be: on a full disk, to count into a mapped file would be a process's death.
+    """
+    place = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else otherwise
+    for left in place.glob(f"{_METRICS}*"):
+        if os.access(left, os.W_OK) and not is_held(left):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_METRICS, dir=place))
+    descriptor = os.open(folder, os.O_RDONLY)
+    try_lock(descriptor)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
 
 
 def _works(opened: Opened) -> Mapping[str, Work]:

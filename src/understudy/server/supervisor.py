@@ -1,6 +1,8 @@
 """The first process of a server: it listens, starts the others, and starts anew whoever dies. It does nothing else.
 
-It has no threads and opens no database, so that forking it is safe, and nothing that a request does can reach it.
+It starts no threads and has no database open, so that forking it is safe, and nothing that a request does can reach
+it. What all processes need is loaded before it forks: they share that memory, and whoever is started again is there at
+once.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ import os
 import select
 import signal
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,7 +26,12 @@ _LOG = logging.getLogger(__name__)
 DRAIN_SECONDS = 30.0
 """How long requests under way may take to end after SIGTERM."""
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 _TICK_SECONDS = 0.2
+_FORK_SECONDS = 1.0
+"""How long after the system refused a process another is asked for."""
+_ORPHAN_SECONDS = 2.0
+"""How long a process whose parent has died may take to end."""
 _EARLY_SECONDS = 5.0
 """A process that dies so soon after its start is started again after a pause only."""
 _HOPELESS = 5
@@ -68,7 +76,7 @@ class Supervisor:
                 if not self._was_ready and self._board.is_ready():
                     self._was_ready = True
                     when_ready()
-            self._stop(wake)
+            self._stop(wake, asked)
 
     def _start_missing(self) -> None:
         for child in self._children:
@@ -77,11 +85,11 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         child.started = time.monotonic()
-        child.pid = os.fork()
-        if child.pid == 0:
-            _become(child.run)
-        if child.worker is not None:
-            self._board.enter(child.worker, child.pid)
+        try:
+            child.pid = _forked(child.run)
+        except OSError as error:
+            _LOG.error("%s cannot be started now: %s", child.name, error.strerror)
+            child.not_before = time.monotonic() + _FORK_SECONDS
 
     def _reap(self) -> None:
         for child in self._children:
@@ -101,11 +109,11 @@ class Supervisor:
             self._end(signal.SIGKILL)
             raise UnderstudyError(f"{child.name} dies at its start, again and again", "What it said stands above.")
 
-    def _stop(self, wake: int) -> None:
+    def _stop(self, wake: int, asked: Sequence[int]) -> None:
         """Ask all to end; end those that do not within their time, or at once when asked again."""
         self._end(signal.SIGTERM)
         deadline = time.monotonic() + DRAIN_SECONDS
-        while any(child.pid for child in self._children) and time.monotonic() < deadline:
+        while any(child.pid for child in self._children) and time.monotonic() < deadline and len(asked) == 1:
             select.select([wake], [], [], _TICK_SECONDS)
             _drained(wake)
             for child in self._children:
@@ -135,20 +143,24 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def end_with_parent(parent: int) -> None:
-    """Ask this process to end when its parent has; returns then. For a thread of its own."""
-    while os.getppid() == parent:
-        time.sleep(_TICK_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(2)
-    os._exit(1)
-
-
 def _bound(answer: Callable[[int], None], number: int) -> Callable[[], None]:
     return lambda: answer(number)
 
 
-def _become(run: Callable[[], None]) -> None:
+def _forked(run: Callable[[], None]) -> int:
+    """Run something in a process of its own, which ends with this one; return its id."""
+    parent = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # none may reach a child that still has its parent's handlers
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _become(run, parent)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+    return pid
+
+
+def _become(run: Callable[[], None], parent: int) -> None:
     """Be a child: run, and never come back into the frames of the supervisor."""
     code = 1
     try:
@@ -156,6 +168,8 @@ def _become(run: Callable[[], None]) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor passes it on
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
         run()
         code = 0
     except UnderstudyError as error:
@@ -166,6 +180,15 @@ def _become(run: Callable[[], None]) -> None:
         os._exit(code)
 
 
+def _end_with(parent: int) -> None:
+    """Ask this process to end when its parent has, and end it where it does not."""
+    while os.getppid() == parent:
+        time.sleep(_TICK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_ORPHAN_SECONDS)
+    os._exit(1)
+
+
 @contextmanager
 def _signals() -> Iterator[tuple[int, list[int]]]:
     """Give a pipe that wakes whoever waits for it when a signal comes, and the signals that ask to stop."""
@@ -173,8 +196,7 @@ def _signals() -> Iterator[tuple[int, list[int]]]:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
-    stops = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in stops}
+    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in _STOPS}
     before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
     fd = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:

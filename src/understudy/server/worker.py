@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -20,7 +21,6 @@ from understudy.server.app import App
 from understudy.server.board import Board
 from understudy.server.doors import open_doors
 from understudy.server.settings import Opened, Settings
-from understudy.server.supervisor import end_with_parent
 from understudy.serving import Serving, wait_until
 
 _LOG = logging.getLogger(__name__)
@@ -33,22 +33,26 @@ IDLE_SECONDS = 3600
 """How long a connection may be idle: a client that would use it again must not find it closed."""
 HEAD_SECONDS = 60.0
 """How long a request's head may take to arrive."""
+HEAD_BYTES = 64 * 1024
+"""How long a request's head may be, about: what came together with its end is not counted."""
 GOODBYE_SECONDS = 1.0
 """How long answers announce the end of their connections before connections are closed."""
 
 
 def answer_requests(settings: Settings, board: Board, number: int, listener: socket.socket) -> None:
-    """Answer requests on a socket that listens until SIGTERM, or until the parent ends."""
-    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
+    """Answer requests on a socket that listens until SIGTERM."""
     opened = Opened(settings)
     serving = Serving(opened.stores[0], opened.houses)
-    serving.refresh()
+    _catch_up(serving, board, number)
     threading.Thread(target=_keep_fresh, args=(serving, board, number), daemon=True).start()
 
     def settle(store: Storehouse) -> None:
         wait_for_all(board, serving, store)
 
-    app = App(open_doors(settings, opened, serving, settle, board.is_ready))
+    def ready() -> bool:
+        return board.is_ready() and not app.draining
+
+    app = App(open_doors(settings, opened, serving, settle, ready))
     server = _Server(app, _config(settings, app))
     with asyncio.Runner(loop_factory=_loop_factory()) as loop:
         loop.run(server.serve(sockets=[listener]))
@@ -61,15 +65,32 @@ def wait_for_all(board: Board, serving: Serving, store: Storehouse) -> None:
         return
     for pid in board.late(place, revision):
         _LOG.error("worker process %s does not follow and is replaced", pid)
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _catch_up(serving: Serving, board: Board, number: int) -> None:
+    """Answer nobody before this worker stands on the board and has looked once more.
+
+    Whoever changes the catalog after that look finds the worker on the board, and waits for it.
+    """
+    while True:
+        serving.refresh()
+        if serving.revisions:
+            board.publish(number, serving.revisions)
+            if not serving.refresh():
+                return
+        time.sleep(REFRESH_SECONDS)
 
 
 def _keep_fresh(serving: Serving, board: Board, number: int) -> None:
     while True:
-        if serving.revisions:
-            board.publish(number, serving.revisions)
         time.sleep(REFRESH_SECONDS)
-        serving.refresh()
+        try:
+            serving.refresh()
+        except Exception:  # noqa: BLE001 - a worker that no longer looked would answer by an old model for ever
+            _LOG.exception("a mistake of Understudy's own while it looked who serves")
+        board.publish(number, serving.revisions)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -93,7 +114,6 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
         timeout_keep_alive=IDLE_SECONDS,
         ssl_certfile=certificate,
         ssl_keyfile=str(key) if key else None,
-        h11_max_incomplete_event_size=64 * 1024,
     )
 
 
@@ -111,9 +131,10 @@ class _Server(uvicorn.Server):
 
 
 class _Patient(HttpToolsProtocol):
-    """HTTP with a limit on how long the head of a request may take."""
+    """HTTP with limits on how long the head of a request may take, and be."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -122,6 +143,13 @@ class _Patient(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_here()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -133,9 +161,17 @@ class _Patient(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         self._head_is_here()
+        self._head_bytes = 0
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def _head_is_here(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _refuse_head(self) -> None:
+        self._head_is_here()
+        if self.cycle is None or self.cycle.response_complete:  # otherwise it would fall into another answer
+            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n")
+            self.transport.write(b"content-length: 0\r\n\r\n")
+        self.transport.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,16 +15,28 @@ from understudy.store.lock import exclusive
 
 
 @contextlib.contextmanager
-def leased(catalog: Catalog, lock: Path, name: str) -> Iterator[None]:
+def leased(catalog: Catalog, lock: Path, name: str) -> Iterator[Callable[[], bool]]:
     """Hold a lease for the length of a block: on this machine by a lock file, on a shared PostgreSQL by its lock, too.
 
-    The lease ends with its holder, however that ends. Raises Busy at once where another holds it.
+    The lease ends with its holder, however that ends. It is lost, too, where the database ends the session that holds
+    it: what the block is given tells whether the lease is still held. Raises Busy at once where another holds it.
     """
     with exclusive(lock, wait=0), catalog.session() as connection:
         if connection.dialect.name != "postgresql":
-            yield
+            yield lambda: True
             return
         number = zlib.crc32(name.encode())
         if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(number))).scalar():
             raise Busy(f"another server holds the lease {name!r}", "It goes on working; nothing needs to be done.")
-        yield
+        yield lambda: _lives(connection)
+
+
+def _lives(session: sa.Connection) -> bool:
+    """Tell whether a session is the one that it was: where it has ended, a connection would begin another."""
+    if session.invalidated:
+        return False
+    try:
+        session.execute(sa.select(1))
+    except sa.exc.SQLAlchemyError:
+        return False
+    return True
