@@ -28,6 +28,19 @@ def test_saved_model_answers_the_same(model):
     assert back.target == model.target
 
 
+def test_opened_model_answers_the_same(model, tmp_path):
+    """Opened from its folder, weights mapped, a model is the same; a file of no bytes is noticed."""
+    for file, data in model.files().items():
+        (tmp_path / file).write_bytes(data)
+    opened = Model.open(tmp_path, fingerprint=model.fingerprint)
+    rows = world(model.target.type, seed=9)
+    np.testing.assert_array_equal(opened.score(rows), model.score(rows))
+    assert opened.files() == model.files()
+    (tmp_path / WEIGHTS).write_bytes(b"")
+    with pytest.raises(CorruptObject, match="0 bytes"):
+        Model.open(tmp_path, fingerprint=model.fingerprint)
+
+
 def test_scores_have_their_documented_shape(model):
     """Probabilities for two labels, rows that sum to 1 for many, plain numbers for a regression."""
     rows = world(model.target.type, rows=40, seed=9)

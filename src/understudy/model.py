@@ -111,8 +111,11 @@ class Model:
 
         Raises CorruptObject, and OSError where a file cannot be read.
         """
-        with (folder / WEIGHTS).open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            with (folder / WEIGHTS).open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            raise CorruptObject(f"the model {fingerprint} has weights of 0 bytes", _REMEDY) from None
         return cls._read((folder / MANIFEST).read_bytes(), memoryview(mapped), fingerprint)
 
     @classmethod

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
 
+from understudy.aws import s3_client
 from understudy.errors import ExtractError
 from understudy.extract.delimited import Readable, read_csv
 from understudy.extract.extraction import Extraction, Rejections, check_columns, next_rows
@@ -121,7 +122,8 @@ def _name(path: Path, root: Path) -> str:
 
 def _find_in_s3(url: str) -> list[_File]:
     try:
-        system, path = pyarrow.fs.FileSystem.from_uri(url)
+        path = url.removeprefix("s3://")
+        system = s3_client(path.partition("/")[0])
         (info,) = system.get_file_info([path.rstrip("/")])
         infos = [info]
         if info.type != pyarrow.fs.FileType.File:

@@ -1,14 +1,9 @@
-"""A bucket of S3, or of a server that speaks its language: keys below one prefix, and what went wrong in our words.
-
-Keys, region and endpoint come from the usual AWS environment. pyarrow's client reads the keys, the session token, the
-region and the profile by itself; it passes over the endpoint and the certificates, which are read here.
-"""
+"""A bucket of S3, or of a server that speaks its language: keys below one prefix, and what went wrong in our words."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,17 +11,14 @@ from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 import msgspec
 import pyarrow as pa
 import pyarrow.fs
 
+from understudy.aws import s3_client
 from understudy.errors import StoreError
 
-_CONNECT_SECONDS = 5
-_REQUEST_SECONDS = 20
-_ATTEMPTS = 3
 _BUFFER = 4 << 20
 """Bytes that one request brings at least: each costs its way there and back."""
 
@@ -101,7 +93,7 @@ class Bucket:
     def _system(self) -> Any:
         """Connect; a bucket that does not exist is found here, where a missing key tells nothing about it."""
         bucket = self._base.partition("/")[0]
-        system = _connect(bucket)
+        system = s3_client(bucket)
         if system.get_file_info(bucket).type == pyarrow.fs.FileType.NotFound:
             raise StoreError(f"{self.location} cannot be used: there is no such bucket", _IN_WORDS["NO_SUCH_BUCKET"][1])
         return system
@@ -162,26 +154,6 @@ class _Stream(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
-
-
-def _connect(bucket: str) -> Any:
-    """Open pyarrow's client; a bucket's own region is asked for only where neither region nor endpoint is said."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return pyarrow.fs.S3FileSystem(
-        **(_place(endpoint) if endpoint else {}),
-        region=region if region or endpoint else pyarrow.fs.resolve_s3_region(bucket),
-        connect_timeout=_CONNECT_SECONDS,
-        request_timeout=_REQUEST_SECONDS,
-        retry_strategy=pyarrow.fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
-        tls_ca_file_path=os.environ.get("AWS_CA_BUNDLE"),
-    )
-
-
-def _place(endpoint: str) -> dict[str, str]:
-    """Take an endpoint apart; buckets are then named in the path, which every server understands."""
-    url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
-    return {"scheme": url.scheme, "endpoint_override": f"{url.netloc}{url.path}".rstrip("/")}
 
 
 @contextlib.contextmanager
