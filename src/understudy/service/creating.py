@@ -67,7 +67,7 @@ def create_data_source_from_s3(service: Service, call: Call, request: CreateData
 def create_data_source_from_redshift(
     service: Service, call: Call, request: CreateDataSourceFromRedshiftInput
 ) -> Answer:
-    """Make a data source of what a query to Redshift gives: a PostgreSQL database that [serve.databases] names."""
+    """Make a data source of what a query to Redshift gives: a PostgreSQL database that `[serve.databases]` names."""
     spec = request.data_spec
     sql = {"identifier": spec.database_information.cluster_identifier, "role_arn": request.role_arn}
 
@@ -80,7 +80,7 @@ def create_data_source_from_redshift(
 
 
 def create_data_source_from_rds(service: Service, call: Call, request: CreateDataSourceFromRDSInput) -> Answer:
-    """Make a data source of what a query to an RDS database gives: one that [serve.databases] names."""
+    """Make a data source of what a query to an RDS database gives: a MySQL one that `[serve.databases]` names."""
     spec = request.rds_data
     sql = {
         "identifier": spec.database_information.instance_identifier,

@@ -32,13 +32,6 @@ def keep(folder: Path, kind: str, entity_id: str, password: str) -> None:
         ) from None
 
 
-def read(folder: Path, kind: str, entity_id: str) -> str | None:
-    """Return an object's password; None where it is gone."""
-    with contextlib.suppress(OSError):
-        return secret_file(folder, kind, entity_id).read_text(encoding="utf-8")
-    return None
-
-
 def forget(folder: Path, kind: str, entity_id: str) -> None:
     """Remove an object's password; nothing happens where it is gone."""
     with contextlib.suppress(OSError):
