@@ -158,7 +158,8 @@ class _Look:
         known = self._loaded.get(entity.id)
         same = known is not None and known.predictor.model.fingerprint == entity.document["fingerprint"]
         predictor = known.predictor if known is not None and same else _warmed(self._store.predictor(entity.id))
-        served = Served(entity.id, predictor, entity.document.get("threshold") or THRESHOLD, since)
+        threshold = entity.document.get("threshold")
+        served = Served(entity.id, predictor, THRESHOLD if threshold is None else threshold, since)
         self._loaded[entity.id] = served
         return served
 
