@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from tempfile import mkdtemp
 
 import msgspec
 
 from understudy.config import Place, Serve
 from understudy.house import Storehouse
 from understudy.service.work import WORK, Workshop
+from understudy.service.work.s3 import make_bucket
 from understudy.store.buckets import Buckets
 
 PARAMETERS = {
@@ -41,12 +43,11 @@ def schema(*attributes, target=None, row_id=None, header=True, excluded=()):
 class Stage:
     """A store, its buckets, and the work done in it."""
 
-    def __init__(self, folder, **serve):
+    def __init__(self, folder, place=None, **serve):
         self.folder = Path(folder)
-        self.store = Storehouse(Place(root=self.folder, serve=Serve(**serve)), create=True)
+        self.store = Storehouse(place or Place(root=self.folder, serve=Serve(**serve)), create=True)
         self.buckets = Buckets(self.store.catalog, self.store.objects)
-        self.buckets.create("data")
-        self._runs = 0
+        make_bucket(self.buckets, "data")
 
     def close(self):
         """Close the catalog."""
@@ -69,10 +70,7 @@ class Stage:
 
     def workshop(self):
         """Give a workshop with an empty folder."""
-        self._runs += 1
-        scratch = self.folder / f"scratch-{self._runs}"
-        scratch.mkdir()
-        return Workshop(self.store, self.buckets, scratch)
+        return Workshop(self.store, self.buckets, Path(mkdtemp(dir=self.folder)))
 
     def work(self, kind, entity_id):
         """Do the work of an entity, and put what it gives on record, as the jobs do."""

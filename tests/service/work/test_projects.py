@@ -1,14 +1,15 @@
 """What a project's `learn` made is judged, learned from and answered by the API as well, which speaks observations."""
 
 import gzip
+import json
 
 import pytest
 
-from acceptance.stage import calls, calls_project, write_csv
+from acceptance.stage import calls_project
 from service.work.stage import Stage, schema
 from understudy.config import load
-from understudy.house import House, Storehouse
-from understudy.store.buckets import Buckets
+from understudy.errors import InvalidInput
+from understudy.house import House
 
 TRANSFORM = """
 import pyarrow as pa
@@ -32,14 +33,9 @@ def learned(tmp_path_factory):
 @pytest.fixture
 def stage(learned):
     """Give the project's own store."""
-    stage = Stage.__new__(Stage)
-    stage.folder, stage._runs = learned[0].folder, learned[0].folder.stat().st_mtime_ns
-    stage.store = Storehouse(load(stage.folder))
-    stage.buckets = Buckets(stage.store.catalog, stage.store.objects)
-    if not any(bucket.name == "data" for bucket in stage.buckets.find()):
-        stage.buckets.create("data")
-    yield stage
-    stage.close()
+    opened = Stage(learned[0].folder, load(learned[0].folder))
+    yield opened
+    opened.close()
 
 
 def test_model_is_judged_as_the_run_did(learned, stage):
@@ -58,6 +54,8 @@ def test_records_of_a_run_are_answered(learned, stage):
     batch = stage.batch("bp", document["model_id"], document["evaluation_data_source_id"])
     assert batch["total"] == document["rows"]["evaluation"]
     name = f"out/batch-prediction/result/bp-{document['run_id']}.parquet.gz"
+    location = f"s3://calls/uploads/{document['run_id']}.parquet"
+    assert json.loads(stage.get("out/batch-prediction/bp.manifest")) == {location: f"s3://data/{name}"}
     header, *lines = gzip.decompress(stage.get(name)).decode().splitlines()
     assert header == "tag,trueLabel,bestAnswer,score"
     right = sum(line.split(",")[1] == line.split(",")[2] for line in lines)
@@ -91,10 +89,7 @@ def test_observations_that_are_gone_are_said(tmp_path):
     project = calls_project(tmp_path)
     document = project.do("learn")
     House(load(tmp_path)).objects.delete(f"uploads/{document['run_id']}.parquet")
-    write_csv(tmp_path / "more.csv", calls(3))
-    stage = Stage.__new__(Stage)
-    stage.folder, stage._runs, stage.store = tmp_path, 0, Storehouse(load(tmp_path))
-    stage.buckets = Buckets(stage.store.catalog, stage.store.objects)
-    with pytest.raises(Exception, match="no longer kept"):
+    stage = Stage(tmp_path, load(tmp_path))
+    with pytest.raises(InvalidInput, match="no longer kept"):
         stage.evaluation("ev", document["model_id"], document["evaluation_data_source_id"])
     stage.close()

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from understudy.model import Model, Scores
-from understudy.prediction import THRESHOLD
 from understudy.schema import ModelType, Schema
 from understudy.service.work.data_sources import message, remarks
 from understudy.service.work.figures import scientific
 from understudy.service.work.log import Log
 from understudy.service.work.rows import Chunk, Rows, open_rows
+from understudy.service.work.scoring import threshold_of
 from understudy.service.work.workshop import Workshop
 from understudy.store.catalog import Entity
 from understudy.target import Target
@@ -37,7 +37,7 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
     trained = catalog.get(document["model_id"], "model")
     rows = open_rows(workshop, catalog.get(document["data_source_id"], "data_source"))
     model = workshop.store.model(trained)
-    answers = Answers(model, rows.schema, trained.document.get("threshold", THRESHOLD))
+    answers = Answers(model, rows.schema, threshold_of(trained))
     writer = _Writer(workshop, rows, answers, f"{document['output_uri'].rstrip('/')}/batch-prediction", entity.id)
     total = writer.write()
     writer.write_manifest()

@@ -11,12 +11,11 @@ from understudy.documents import plain
 from understudy.errors import InvalidInput, SchemaError
 from understudy.evaluation import Evaluation, TrainingSummary, schema_differences, summarise
 from understudy.model import Model
-from understudy.prediction import THRESHOLD
 from understudy.service.rearrangement import Rearrangement
 from understudy.service.work.data_sources import message, remarks
 from understudy.service.work.log import Log
 from understudy.service.work.rows import Rows, observations, open_rows
-from understudy.service.work.scoring import judge
+from understudy.service.work.scoring import judge, threshold_of
 from understudy.service.work.selection import overlap
 from understudy.service.work.workshop import Workshop
 from understudy.store.catalog import Entity
@@ -50,7 +49,7 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
     evaluation = summarise(
         scores,
         training_summary(trained.document),
-        threshold=trained.document.get("threshold", THRESHOLD),
+        threshold=threshold_of(trained),
         on_training_data=on_training_data(workshop, trained, source),
         unused=unused,
         schema_differences=schema_differences(model.schema, rows.schema),

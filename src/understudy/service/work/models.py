@@ -84,7 +84,9 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
 def announce(workshop: Workshop, model_id: str, model: Model) -> None:
     """Put the model's fingerprint on record."""
 
-    def announced(entity: Entity) -> Entity:
+    def announced(entity: Entity) -> Entity | None:
+        if entity.status == "DELETED":
+            return None
         return msgspec.structs.replace(entity, document={**entity.document, "fingerprint": model.fingerprint})
 
     workshop.store.catalog.amend("model", model_id, announced)

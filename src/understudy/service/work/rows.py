@@ -19,6 +19,7 @@ from understudy.extract.delimited import Choose, Offsets, Records, read_records
 from understudy.pipeline.observations import PART, iter_observations
 from understudy.schema import Schema
 from understudy.service.rearrangement import Rearrangement
+from understudy.service.views import location
 from understudy.service.work.s3 import Input
 from understudy.service.work.selection import Selection
 from understudy.service.work.workshop import Workshop
@@ -96,7 +97,7 @@ def open_rows(workshop: Workshop, source: Entity) -> Rows:
     """Open the rows of a finished data source; raises InvalidInput where they are no longer there."""
     document = source.document
     if source.project:
-        return ObservedRows(workshop, document)
+        return ObservedRows(workshop, document, location(source))
     rearrangement = Rearrangement.from_json(document.get("rearrangement"))
     return CsvRows(workshop.s3.find(document["location"]), Schema.from_json(document["schema"]), rearrangement)
 
@@ -231,7 +232,7 @@ class _Stream:
 class ObservedRows:
     """The observations that a run of a project keeps: the part of them that one of its data sources describes."""
 
-    def __init__(self, workshop: Workshop, document: Mapping[str, Any]) -> None:
+    def __init__(self, workshop: Workshop, document: Mapping[str, Any], url: str) -> None:
         """Look at the observations; raises InvalidInput where they are no longer kept."""
         self.schema = msgspec.convert(document["attributes"], Schema)
         self.rejected = Rejections()
@@ -245,7 +246,7 @@ class ObservedRows:
             )
         with self._objects.local(self._name) as file:
             stored = pq.read_schema(file)
-            self.files = [File(self._name, file.stat().st_size, "")]
+            self.files = [File(url, file.stat().st_size, "")]
         self.arrow = stored.remove(stored.get_field_index(PART)).remove_metadata()
 
     def chunks(self) -> Iterator[Chunk]:

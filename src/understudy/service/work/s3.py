@@ -79,6 +79,7 @@ class S3:
     def __init__(self, buckets: Buckets, allowed: Sequence[str] = ()) -> None:
         self._buckets = buckets
         self._allowed = allowed
+        self._shelves: dict[str, Shelf] = {}
 
     def find(self, url: str) -> list[Input]:
         """Return the object that an address names, or else all objects in the folder that it names, in order.
@@ -127,7 +128,10 @@ class S3:
         self._shelf(bucket).put(key, path, content_type)
 
     def _shelf(self, bucket: str) -> Shelf:
-        return _External(bucket) if bucket in self._allowed else _Own(self._buckets, bucket)
+        if bucket not in self._shelves:
+            own = bucket not in self._allowed
+            self._shelves[bucket] = _Own(self._buckets, bucket) if own else _External(bucket)
+        return self._shelves[bucket]
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -209,7 +213,10 @@ class _External:
         return (found for key in sorted(keys, key=str.encode) if (found := self.look(key)))
 
     def open(self, key: str) -> tuple[BinaryIO, str]:
-        file = self._bucket.open(key)
+        try:
+            file = self._bucket.open(key)
+        except FileNotFoundError:
+            raise InvalidInput(f"{self._bucket.location}/{key} is no longer there", "Upload it again.") from None
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         return file, _mark(size)

@@ -11,9 +11,17 @@ from understudy.metrics import ClassScores
 from understudy.metrics.numbers import LARGEST
 from understudy.model import Model, Scores
 from understudy.pipeline.scoring import AnyScores, empty_scores
+from understudy.prediction import THRESHOLD
 from understudy.schema import ModelType
 from understudy.service.work.targets import Flags, usable_cells
+from understudy.store.catalog import Entity
 from understudy.values import read_texts
+
+
+def threshold_of(model: Entity) -> float:
+    """Return the score from which on a BINARY model's answer is 1."""
+    threshold: float | None = model.document.get("threshold")
+    return THRESHOLD if threshold is None else threshold
 
 
 def judge(model: Model, observations: Iterable[pa.RecordBatch]) -> tuple[AnyScores, int]:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from understudy.errors import InvalidInput, SchemaError, UnderstudyError
 from understudy.extract import Extraction, read_database
 from understudy.schema import Schema
+from understudy.service.secrets import forget, secret_file
 from understudy.service.work.workshop import Workshop
 from understudy.values import read_texts
 
@@ -39,9 +40,8 @@ def stage(workshop: Workshop, source_id: str, document: Mapping[str, Any]) -> tu
 
     """
     url = f"{document['sql']['staging'].rstrip('/')}/{source_id}.csv"
-    secret = workshop.secrets / f"data_source-{source_id}"
     try:
-        password = secret.read_text(encoding="utf-8")
+        password = secret_file(workshop.secrets, "data_source", source_id).read_text(encoding="utf-8")
     except FileNotFoundError:
         if workshop.s3.exists(url):
             return url, []
@@ -49,11 +49,11 @@ def stage(workshop: Workshop, source_id: str, document: Mapping[str, Any]) -> tu
     try:
         notes = _stage(workshop, document, password, url)
     except UnderstudyError as error:
-        secret.unlink(missing_ok=True)
+        forget(workshop.secrets, "data_source", source_id)
         error.message = _without(password, error.message)
         error.args = (error.message,)
         raise
-    secret.unlink(missing_ok=True)
+    forget(workshop.secrets, "data_source", source_id)
     return url, notes
 
 

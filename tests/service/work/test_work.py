@@ -1,0 +1,46 @@
+"""The table of works: what each kind of object waits for, and what all give."""
+
+import pytest
+
+from service.work.stage import schema
+from understudy.service.work import WORK
+from understudy.store.catalog import Entity
+
+
+@pytest.mark.parametrize(
+    ("kind", "needed"),
+    [
+        ("data_source", []),
+        ("model", [("data_source", "ds")]),
+        ("evaluation", [("model", "ml"), ("data_source", "ds")]),
+        ("batch_prediction", [("model", "ml"), ("data_source", "ds")]),
+    ],
+)
+def test_work_waits_for_what_it_reads(kind, needed):
+    """Every kind names by kind and id what must be finished before."""
+    document = {"training_data_source_id": "ds", "model_id": "ml", "data_source_id": "ds"}
+    assert WORK[kind].waits_for(Entity("x", kind, "", "PENDING", "", "", document)) == needed
+
+
+def test_every_kind_tells_time_and_log(stage):
+    """Each piece of work gives the processor's milliseconds and the key of a log that is there."""
+    stage.data_source("ds", stage.put("a.csv", "n,y\n1,0\n2,1\n3,1\n"), schema("n:NUMERIC", "y:BINARY", target="y"))
+    stage.model("ml", "ds", "BINARY", threshold=None)
+    stage.evaluation("ev", "ml", "ds")
+    stage.batch("bp", "ml", "ds")
+    ids = {"data_source": "ds", "model": "ml", "evaluation": "ev", "batch_prediction": "bp"}
+    assert ids.keys() == WORK.keys()
+    for kind, entity_id in ids.items():
+        document = stage.store.catalog.get(entity_id, kind).document
+        assert document["compute_ms"] >= 0
+        assert stage.get(document["log"], "understudy-logs").startswith(b"Message-ID: <")
+
+
+def test_deleted_model_is_left_as_it_is(stage):
+    """Work on a model that was deleted meanwhile does not touch its document."""
+    stage.data_source("ds", stage.put("a.csv", "n,y\n1,0\n2,1\n"), schema("n:NUMERIC", "y:BINARY", target="y"))
+    stage.model("ml", "ds", "BINARY")
+    stage.store.catalog.retire("ml")
+    before = stage.store.catalog.get("ml", "model")
+    WORK["model"].compute(stage.workshop(), before)
+    assert stage.store.catalog.get("ml", "model") == before
