@@ -57,6 +57,7 @@ class S3Server:
         self.catalog = Catalog.open(f"sqlite:///{folder}/catalog.db")
         self.buckets = Buckets(self.catalog, LocalObjects(folder / "objects"))
         self.keys = open_keys(folder)
+        self._resources = []
         application = Application(S3Door(self.buckets), self.keys)
         config = uvicorn.Config(application, port=0, lifespan="off", log_level="error", http="h11")
         self._server = uvicorn.Server(config)
@@ -69,6 +70,8 @@ class S3Server:
         return self
 
     def __exit__(self, *_):
+        for resource in self._resources:
+            resource.meta.client.close()
         self._server.should_exit = True
         self._thread.join()
         self.catalog.close()
@@ -80,8 +83,12 @@ class S3Server:
 
     def client(self, key=None, **config):
         """Return a real client, signing with a key or the default one."""
+        return self.resource(key, **config).meta.client
+
+    def resource(self, key=None, **config):
+        """Return what boto3 has above a client."""
         key = key or self.keys.default()
-        return boto3.client(
+        resource = boto3.resource(
             "s3",
             endpoint_url=f"http://127.0.0.1:{self.port}",
             aws_access_key_id=key.id,
@@ -89,6 +96,8 @@ class S3Server:
             region_name="us-east-1",
             config=Config(**{"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}} | config),
         )
+        self._resources.append(resource)
+        return resource
 
     def blobs(self):
         """Return the names of all blobs on the disk."""

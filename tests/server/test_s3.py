@@ -15,7 +15,6 @@ from datetime import timedelta
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -23,6 +22,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from server.s3_server import S3Server
+from understudy.store.uploads import Uploads
 
 ODD_KEYS = [
     "plain",
@@ -167,10 +167,12 @@ def test_headers_are_kept(s3, bucket):
     }
     put = s3.put_object(Bucket=bucket, Key="k", Body=b"", **given, ACL="bucket-owner-full-control")
     assert (put["ServerSideEncryption"], put["SSEKMSKeyId"]) == ("aws:kms", given["SSEKMSKeyId"])
-    for answer in (s3.get_object(Bucket=bucket, Key="k"), s3.head_object(Bucket=bucket, Key="k")):
+    got = s3.get_object(Bucket=bucket, Key="k")
+    assert got["Body"].read() == b""
+    for answer in (got, s3.head_object(Bucket=bucket, Key="k")):
         assert {name: answer[name] for name in given} == given
     answer = s3.get_object(Bucket=bucket, Key="k", ResponseContentType="text/plain", ResponseContentDisposition="é")
-    assert answer["ContentType"] == "text/plain"
+    assert (answer["ContentType"], answer["Body"].read()) == ("text/plain", b"")
     assert code_of(s3.get_object, Bucket=bucket, Key="k", ResponseContentType="a\r\nX: y") == "InvalidArgument"
     s3.put_object(Bucket=bucket, Key="plain", Body=b"")
     assert s3.head_object(Bucket=bucket, Key="plain")["ContentType"] == "binary/octet-stream"
@@ -372,16 +374,8 @@ def test_bucket_is_emptied_by_its_versions(server, s3, bucket):
     assert [(entry["Key"], entry["VersionId"], entry["IsLatest"]) for entry in versions] == [
         (key, "null", True) for key in ("a", "b/c", "é")
     ]
-    key = server.keys.default()
-    resource = boto3.resource(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{server.port}",
-        aws_access_key_id=key.id,
-        aws_secret_access_key=key.secret,
-        region_name="us-east-1",
-    )
     assert code_of(s3.delete_bucket, Bucket=bucket) == "BucketNotEmpty"
-    resource.Bucket(bucket).object_versions.delete()
+    server.resource().Bucket(bucket).object_versions.delete()
     s3.delete_bucket(Bucket=bucket)
     assert code_of(s3.head_bucket, Bucket=bucket) == "404"
 
@@ -455,6 +449,21 @@ def test_end_of_an_upload_is_answered_again(s3, bucket):
     assert s3.complete_multipart_upload(**upload, MultipartUpload=parts)["ETag"] == first["ETag"]
     s3.delete_object(Bucket=bucket, Key="k")
     assert code_of(s3.complete_multipart_upload, **upload, MultipartUpload=parts) == "NoSuchUpload"
+
+
+def test_slow_end_is_kept_alive(s3, bucket, monkeypatch):
+    """While an upload's parts are put together the client hears something, and then the outcome, good or bad."""
+    monkeypatch.setattr("understudy.server.s3.patience.SECONDS", 0.02)
+    assemble = Uploads.assemble
+    monkeypatch.setattr(Uploads, "assemble", lambda *args: (time.sleep(0.2), assemble(*args)))
+    upload = {"Bucket": bucket, "Key": "k"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    part = s3.upload_part(**upload, PartNumber=1, Body=b"x")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    failing = {"MultipartUpload": parts, "ChecksumCRC32": "AAAAAA=="}
+    assert code_of(s3.complete_multipart_upload, **upload, **failing) == "BadDigest"
+    done = s3.complete_multipart_upload(**upload, MultipartUpload=parts)
+    assert done["ETag"] == s3.head_object(Bucket=bucket, Key="k")["ETag"]
 
 
 @pytest.mark.parametrize(
@@ -590,8 +599,10 @@ def test_what_harmless_clients_ask_is_answered(s3, bucket):
         assert code_of(call, Bucket="nowhere") == "NoSuchBucket"
     enabled = {"Status": "Enabled"}
     assert code_of(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration=enabled) == "NotImplemented"
+    s3.delete_bucket_cors(Bucket=bucket)
+    rules = {"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]}
     with pytest.raises(ClientError) as caught:
-        s3.delete_bucket_cors(Bucket=bucket)
+        s3.put_bucket_cors(Bucket=bucket, CORSConfiguration=rules)
     assert caught.value.response["Error"]["Code"] == "NotImplemented"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 

@@ -164,15 +164,15 @@ class Buckets:
 
     def put_bytes(self, bucket: str, key: str, data: bytes, details: Details = Details()) -> ObjectInfo:  # noqa: B008
         """Let a key hold these bytes."""
-        with self.writer(bucket, key, details) as file:
-            file.write(data)
-        return self.info(bucket, key)
+        with self.draft() as draft:
+            draft.write(data)
+            return self.put(bucket, key, draft, details)
 
     def put_file(self, bucket: str, key: str, path: Path, details: Details = Details()) -> ObjectInfo:  # noqa: B008
         """Let a key hold a copy of a file's bytes."""
-        with path.open("rb") as source, self.writer(bucket, key, details) as file:
-            shutil.copyfileobj(source, file, 1 << 20)
-        return self.info(bucket, key)
+        with path.open("rb") as source, self.draft() as draft:
+            shutil.copyfileobj(source, draft, 1 << 20)
+            return self.put(bucket, key, draft, details)
 
     @contextlib.contextmanager
     def writer(self, bucket: str, key: str, details: Details = Details()) -> Iterator[Draft]:  # noqa: B008

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from dataclasses import dataclass
 
 from understudy.errors import StoreError
 from understudy.server.checksums import Checks
@@ -12,11 +13,15 @@ from understudy.server.payload import Payload, PayloadError, plain
 from understudy.server.s3.bodies import Tracked, in_thread
 from understudy.server.s3.calls import Call, S3Door, call_of, document
 from understudy.server.s3.errors import error_response, store_failure
-from understudy.server.s3.routing import OPERATIONS, STREAMED, Route, refuse, route_of
+from understudy.server.s3.patience import patiently
+from understudy.server.s3.routing import OPERATIONS, SLOW, STREAMED, Operation, Route, refuse, route_of
 from understudy.server.signature import Signed
 from understudy.store.bucket_records import BucketError
 
 __all__ = ["S3Door", "answer"]
+
+FAILURES = (BucketError, PayloadError, StoreError)
+"""What an operation may end with other than a response."""
 
 
 async def answer(door: S3Door, request: Request, signed: Signed) -> Response:
@@ -26,30 +31,38 @@ async def answer(door: S3Door, request: Request, signed: Signed) -> Response:
     has `aclose`, to be called where it is not sent to its end. An error that came before the request's body was read
     says `Connection: close`, which must be done.
     """
-    request_id = secrets.token_hex(8).upper()
+    failed = _Failed(request.raw_path, secrets.token_hex(8).upper())
     body = Tracked(aiter(request.body))
-    headers = {"x-amz-request-id": request_id}
+    headers = {"x-amz-request-id": failed.request_id}
     try:
-        response = await _answer(door, dataclasses.replace(request, body=body), signed)
-    except (BucketError, PayloadError, StoreError) as error:
-        response = error_response(_in_words_of_s3(error), request.raw_path, request_id)
+        response = await _answer(door, dataclasses.replace(request, body=body), signed, failed)
+    except FAILURES as error:
+        response = failed(error)
         if not await body.drained():  # what is left of it must not be taken for the next request
             headers["Connection"] = "close"
     shown = b"" if request.method == "HEAD" else response.body
     return Response(response.status, shown, headers | dict(response.headers))
 
 
-def _in_words_of_s3(error: BucketError | PayloadError | StoreError) -> BucketError:
-    match error:
-        case BucketError():
-            return error
-        case PayloadError():
-            return BucketError(error.code, error.message)
-        case _:
-            return store_failure(error)
+@dataclass(frozen=True)
+class _Failed:
+    """Makes the response of an error of one request."""
+
+    resource: str
+    request_id: str
+
+    def __call__(self, error: BucketError | PayloadError | StoreError) -> Response:
+        match error:
+            case BucketError():
+                known = error
+            case PayloadError():
+                known = BucketError(error.code, error.message)
+            case _:
+                known = store_failure(error)
+        return error_response(known, self.resource, self.request_id)
 
 
-async def _answer(door: S3Door, request: Request, signed: Signed) -> Response:
+async def _answer(door: S3Door, request: Request, signed: Signed, failed: _Failed) -> Response:
     if signed.key.role == "predict":
         raise BucketError("AccessDenied", "Access Denied: this key may only ask for predictions.")
     call = call_of(door, request)
@@ -61,7 +74,17 @@ async def _answer(door: S3Door, request: Request, signed: Signed) -> Response:
         raise refuse(route)
     if call.method in {"PUT", "POST"}:
         call = dataclasses.replace(call, body=await _document(route, call, payload))
+    if route in SLOW:
+        return await patiently(_attempt(OPERATIONS[route], call, failed))
     return await in_thread(OPERATIONS[route], call)
+
+
+async def _attempt(operation: Operation, call: Call, failed: _Failed) -> Response:
+    """Return an operation's response or that of its error: when its answer has begun, nobody is there to catch one."""
+    try:
+        return await in_thread(operation, call)
+    except FAILURES as error:
+        return failed(error)
 
 
 async def _document(route: Route, call: Call, payload: Payload) -> bytes:

@@ -188,6 +188,12 @@ def never(code: str) -> Callable[[Call], Response]:
     return answer
 
 
+def delete_nothing(call: Call) -> Response:
+    """Remove what cannot be put here, and so is not there."""
+    call.buckets.get(call.bucket)
+    return no_content()
+
+
 def _policy(call: Call) -> str:
     policy = call.buckets.get(call.bucket).settings.get("policy")
     if policy is None:

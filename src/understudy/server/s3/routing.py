@@ -84,6 +84,7 @@ OPERATIONS: dict[tuple[str, str, str], Operation] = {
     ("bucket", "GET", "website"): buckets.never("NoSuchWebsiteConfiguration"),
     ("bucket", "GET", "replication"): buckets.never("ReplicationConfigurationNotFoundError"),
     ("bucket", "GET", "object-lock"): buckets.never("ObjectLockConfigurationNotFoundError"),
+    **{("bucket", "DELETE", word): buckets.delete_nothing for word in ("cors", "lifecycle", "website", "replication")},
     **{("bucket", "PUT", kept.setting): kept.put for kept in buckets.KEPT},
     **{("bucket", "GET", kept.setting): kept.get for kept in buckets.KEPT},
     **{("bucket", "DELETE", kept.setting): kept.delete for kept in buckets.KEPT},
@@ -105,6 +106,13 @@ OPERATIONS: dict[tuple[str, str, str], Operation] = {
     ("object", "POST", "uploadId"): multipart.complete_upload,
     ("object", "DELETE", "uploadId"): multipart.abort_upload,
 }
+
+SLOW = {
+    ("object", "PUT", "copy"),
+    ("object", "PUT", "uploadId copy"),
+    ("object", "POST", "uploadId"),
+}
+"""Operations whose time grows with the bytes that they copy here."""
 
 STREAMED: dict[tuple[str, str, str], StreamedOperation] = {
     ("object", "PUT", ""): writing.put_object,

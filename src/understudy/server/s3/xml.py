@@ -15,7 +15,9 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 Fields = Sequence[tuple[str, "Value | None"]]
 Value = Union[str, int, bool, "Fields"]
 
-_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+"""What every document begins with."""
+
 _DEPTH = 32
 _ESCAPED = re.compile("[&<>\x00-\x1f\x7f\ufffe\uffff]")
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -45,12 +47,12 @@ def document(name: str, content: Value) -> bytes:
     'x &amp; y</B><D><E>true</E></D></A>'
     """
     pieces = _pieces([(f'{name} xmlns="{NAMESPACE}"', content)])
-    return f"{_DECLARATION}{''.join(pieces)}".encode()
+    return DECLARATION + "".join(pieces).encode()
 
 
 def error_document(fields: Fields) -> bytes:
     """Return an error; those have no namespace."""
-    return f"{_DECLARATION}{''.join(_pieces([('Error', fields)]))}".encode()
+    return DECLARATION + "".join(_pieces([("Error", fields)])).encode()
 
 
 def fields_of(node: Node) -> Value:
