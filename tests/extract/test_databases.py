@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 import numpy as np
@@ -323,3 +324,13 @@ def test_wrong_parameter_of_a_mysql_address_is_told(tmp_path, parameter, message
     """A parameter that would be passed over silently is an error before anything is reached."""
     with pytest.raises(ExtractError, match=message):
         read_database(f"mysql://me@127.0.0.1:1/test?{parameter}", "select 1", tmp_path)
+
+
+@pytest.mark.parametrize("password", ["two xyzzy", "p%40ss+xyzzy", "pä xyzzy/&"])
+def test_no_spelling_of_a_password_reaches_a_message(password):
+    """However a password is spelled in an address, a server that cannot be reached or refuses it prints none of it."""
+    for url in ("postgresql://u:{}@127.0.0.1:1/none", "mysql://u:{}@127.0.0.1:1/none"):
+        with pytest.raises(ExtractError) as refused:
+            read_database(url.format(quote(password, safe="")), "select 1", Path())
+        told = str(refused.value)
+        assert not any(spelling in told for spelling in (password, quote(password), quote(password, safe=""), "xyzzy"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import quote, quote_plus
 
 from sqlalchemy.engine import URL
 
@@ -43,7 +44,20 @@ def querying(url: URL, shown: str, *kinds: type[Exception]) -> Iterator[None]:
 
 def _said(error: Exception, url: URL) -> str:
     """Return the database's own words in one line."""
-    text = str(error.args[1] if len(error.args) > 1 and isinstance(error.args[0], int) else error)
+    text = _without(
+        url.password, str(error.args[1] if len(error.args) > 1 and isinstance(error.args[0], int) else error)
+    )
     text = _EXCERPT.sub("", text.partition("\n\nQuery was:")[0])
-    text = _PREFIX.sub("", " ".join(text.split()))[:MAX_CHARACTERS] or type(error).__name__
-    return text.replace(str(url.password), "***") if url.password else text
+    return _PREFIX.sub("", " ".join(text.split()))[:MAX_CHARACTERS] or type(error).__name__
+
+
+def _without(password: object, text: str) -> str:
+    """Hide a password in a text, in every spelling that an address may give it."""
+    for spelling in (
+        str(password),
+        quote(str(password), safe=""),
+        quote(str(password), safe=" +"),
+        quote_plus(str(password)),
+    ):
+        text = text.replace(spelling, "***") if password else text
+    return text

@@ -26,7 +26,10 @@ def read_postgresql(url: URL, query: str, shown: str, _root: Path) -> Extraction
     if "connect_timeout" not in url.query:
         address = address.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
     with connecting(url, shown, *_ERRORS):
-        connection = adbc_driver_postgresql.dbapi.connect(address.render_as_string(hide_password=False))
+        # libpq takes no blank in an address, and would print the whole of one that has it
+        connection = adbc_driver_postgresql.dbapi.connect(
+            address.render_as_string(hide_password=False).replace(" ", "%20")
+        )
     cursor = connection.cursor()
 
     def release() -> None:
