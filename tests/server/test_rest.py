@@ -326,6 +326,24 @@ def test_one_catalog_is_listed_once(learned):
     assert len(client.get("/v1/models").json["models"]) == MODELS
 
 
+def test_weights_are_paged_by_key(learned, client):
+    """Pages of a model's weights, followed to the end, are its weights; a key that is none is refused."""
+    path = f"/v1/models/{learned[2]['model_id']}/weights"
+    whole = client.get(f"{path}?limit=10000").json
+    model = client.door.serving.champion("calls").predictor.model
+    assert [int(feature["key"], 16) for feature in whole["features"]] == model.weights.keys.tolist()
+    assert [feature["weights"] for feature in whole["features"]] == model.weights.weights.tolist()
+    assert (whole["outputs"], whole["count"], whole["next"]) == (["yes"], len(whole["features"]), None)
+    found, page = [], client.get(f"{path}?limit=70").json
+    while page["next"] is not None:
+        found += page["features"]
+        page = client.get(f"{path}?limit=70&after={page['next']}").json
+    assert found + page["features"] == whole["features"]
+    for wrong in ("after=zz", "after=" + "A" * 16, "limit=10001"):
+        assert client.get(f"{path}?{wrong}").status == 400
+    assert client.get("/v1/models/none/weights").status == 404
+
+
 # Who serves, changed by hand
 
 

@@ -124,7 +124,8 @@ def _curl(route: Route, base: str) -> str:
     words = ['-H "Authorization: Bearer $TOKEN"'] if route.role else []
     if route.body:
         words += [f"-H 'Content-Type: {JSON}'", f"-d '{msgspec.json.encode(route.example).decode()}'"]
-    path = re.sub(r"\{(\w+)\}", lambda name: "calls" if name[1] == "name" else route.answer_example["id"], route.path)
+    example = route.answer_example if isinstance(route.answer_example, dict) else {}
+    path = route.path.format(name="calls", id=example.get("id") or example.get("model_id"))
     return "curl " + " \\\n  ".join([*words, f"{base}{path}"])
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from understudy import facts
 from understudy.endpoint import HistoryEntry
-from understudy.errors import CorruptObject, NotFound, StoreError
+from understudy.errors import CorruptObject, StoreError
 from understudy.house import House
 from understudy.server.rest.door import RestDoor
-from understudy.server.rest.problems import Problem
+from understudy.server.rest.problems import Problem, printable
 from understudy.server.rest.route import Call
 from understudy.server.rest.shapes import Champion, EndpointAnswer, Endpoints, Learning, Nothing, Observe, Promote
 
@@ -67,13 +67,6 @@ def observe(call: Call[Observe, Nothing]) -> None:
         f"endpoint {house.project.name!r} does not learn per query; nothing was taken",
         "Labels reach the model with the next `understudy learn`.",
     )
-
-
-def printable(text: str) -> str:
-    """Return a text that may be an id; raises NotFound where no id could ever look so, before a database is asked."""
-    if text.isprintable():
-        return text
-    raise NotFound(f"nothing has the id {text!r}", "Ids hold letters, digits and dashes.")
 
 
 def _house(call: Call[Any, Nothing]) -> House:

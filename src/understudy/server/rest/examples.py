@@ -57,3 +57,11 @@ STATUS: Json = {
     "last_run": RUN,
     "next_run": None,
 }
+WEIGHTS: Json = {
+    "model_id": "ml-s9coBEzsAby",
+    "outputs": ["yes"],
+    "intercept": [-0.25],
+    "count": 293,
+    "features": [{"key": "00a1f20c9b1c44d7", "weights": [0.75]}],
+    "next": "00a1f20c9b1c44d7",
+}

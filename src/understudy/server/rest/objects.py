@@ -9,8 +9,7 @@ from understudy import facts
 from understudy.errors import NotFound
 from understudy.house import Storehouse
 from understudy.server.rest.door import RestDoor
-from understudy.server.rest.endpoints import printable
-from understudy.server.rest.problems import Problem
+from understudy.server.rest.problems import Problem, printable
 from understudy.server.rest.route import Call
 from understudy.server.rest.shapes import Models, ModelSummary, Nothing, Page
 from understudy.store.catalog import Entity, Operator
@@ -58,10 +57,10 @@ def get_batch_prediction(call: Call[None, Nothing]) -> dict[str, Any]:
 
 def _shown(call: Call[None, Nothing], kind: str) -> dict[str, Any]:
     entity_id = printable(call.parameters["id"])
-    return facts.show(_holder(call.door, kind, entity_id), entity_id, kind)
+    return facts.show(holder(call.door, kind, entity_id), entity_id, kind)
 
 
-def _holder(door: RestDoor, kind: str, entity_id: str) -> Storehouse:
+def holder(door: RestDoor, kind: str, entity_id: str) -> Storehouse:
     """Return the store whose catalog knows an id; raises NotFound."""
     for store in door.stores:
         try:
@@ -90,7 +89,7 @@ def _older_than(call: Call[None, Page], kind: str) -> list[tuple[Operator, str]]
     if not before:
         return []
     try:
-        last = _holder(call.door, kind, printable(before)).catalog.get(before, kind)
+        last = holder(call.door, kind, printable(before)).catalog.get(before, kind)
     except NotFound as error:
         raise Problem(400, "InvalidInput", f"before: {error.message}", "Give the `next` of the page before.") from None
     return [("LT", last.created_at)]

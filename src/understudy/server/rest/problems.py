@@ -134,3 +134,10 @@ def problem_of(error: UnderstudyError) -> Problem:
     """Return one of Understudy's own errors as an answer; its code is the error's class."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     return Problem(status, type(error).__name__, error.message, error.hint)
+
+
+def printable(text: str) -> str:
+    """Return a text that may be an id; raises NotFound where no id could ever look so, before a database is asked."""
+    if text.isprintable():
+        return text
+    raise NotFound(f"nothing has the id {text!r}", "Ids hold letters, digits and dashes.")

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from understudy.endpoint import HistoryEntry
 from understudy.server.http import Response
-from understudy.server.rest import docs, endpoints, examples, objects, openapi, predicting, probes, shapes
+from understudy.server.rest import docs, endpoints, examples, objects, openapi, predicting, probes, shapes, weights
 from understudy.server.rest.route import MIB, Call, Route
 from understudy.server.rest.shapes import Nothing
 
@@ -161,6 +161,17 @@ ROUTES: tuple[Route, ...] = (
         objects.get_model,
         "Show a model: fingerprint, classes, recipe, metrics, lineage",
         {"id": "ml-s9coBEzsAby", "status": "COMPLETED", "created_at": "2026-11-23T07:00:02.817536Z"},
+    ),
+    Route(
+        method="GET",
+        path="/v1/models/{id}/weights",
+        role="admin",
+        function=weights.get_weights,
+        summary="Show a model's weights",
+        query=shapes.Keys,
+        answer=shapes.Weights,
+        refusals=(409,),
+        answer_example=examples.WEIGHTS,
     ),
     _shown(
         "data_source",

@@ -168,6 +168,33 @@ class Models(msgspec.Struct, frozen=True):
     next: Next
 
 
+class Keys(Closed, frozen=True):
+    """Which part of a model's features is wanted."""
+
+    limit: Annotated[int, Meta(ge=1, le=10_000, description="How many at most.")] = 100
+    after: Annotated[
+        str, Meta(pattern="^([0-9a-f]{16})?$", description="The key after which to go on: the answer's `next`.")
+    ] = ""
+
+
+class Feature(msgspec.Struct, frozen=True):
+    """A feature, and what was learned of it."""
+
+    key: Annotated[str, Meta(description="Its 64-bit hash, as 16 hexadecimal digits.")]
+    weights: Annotated[list[float], Meta(description="One for each output.")]
+
+
+class Weights(msgspec.Struct, frozen=True):
+    """What a model learned."""
+
+    model_id: str
+    outputs: Annotated[list[str], Meta(description="The classes; for BINARY the positive one, else the target.")]
+    intercept: Annotated[list[float], Meta(description="One for each output.")]
+    count: Annotated[int, Meta(ge=0, description="How many features there are.")]
+    features: list[Feature]
+    next: Annotated[str | None, Meta(description="What to give as `after` for the next page; null at the end.")]
+
+
 class Shown(msgspec.Struct, frozen=True):
     """What `understudy show ID --json` tells: these fields, and all that is known of such an object."""
 
@@ -193,7 +220,7 @@ class Invocation(msgspec.Struct, frozen=True):
     inputs: Annotated[dict[str, list[Any]] | list[Record] | None, Meta(description="Or columns by name.")] = None
 
 
-class Chosen(msgspec.Struct, frozen=True):
+class Chosen(Closed, frozen=True):
     """Who is to answer."""
 
     endpoint: Annotated[str, Meta(description="An endpoint's name, where this server has several.")] = ""
