@@ -1,0 +1,178 @@
+"""The S3 door and requests that no client sends: none of them makes a failure of the server."""
+
+import asyncio
+import contextlib
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from understudy.server.http import Request
+from understudy.server.keys import Key
+from understudy.server.s3 import S3Door, answer
+from understudy.server.s3.routing import SUBRESOURCES
+from understudy.server.signature import Signed
+from understudy.store.buckets import Buckets
+from understudy.store.catalog import Catalog
+from understudy.store.local import LocalObjects
+
+METHODS = ["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"]
+PATHS = [
+    "/",
+    "//",
+    "/abc",
+    "/abc/",
+    "/abc/k",
+    "/abc/k%00",
+    "/abc//",
+    "/nowhere/k",
+    "/%00/k",
+    "/%ff",
+    "/abc/%ff",
+    "/ÿ/k",
+    "/docs",
+    "/new",
+]
+PARAMETERS = [
+    "list-type",
+    "max-keys",
+    "prefix",
+    "delimiter",
+    "marker",
+    "continuation-token",
+    "start-after",
+    "encoding-type",
+    "key-marker",
+    "upload-id-marker",
+    "max-uploads",
+    "max-parts",
+    "part-number-marker",
+    "partNumber",
+    "versionId",
+    "fetch-owner",
+    "response-content-type",
+    "max-buckets",
+]
+HEADERS = [
+    "range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "if-range",
+    "content-md5",
+    "content-type",
+    "content-encoding",
+    "content-length",
+    "x-amz-copy-source",
+    "x-amz-copy-source-range",
+    "x-amz-copy-source-if-match",
+    "x-amz-metadata-directive",
+    "x-amz-tagging",
+    "x-amz-tagging-directive",
+    "x-amz-checksum-algorithm",
+    "x-amz-checksum-type",
+    "x-amz-checksum-crc32",
+    "x-amz-checksum-mode",
+    "x-amz-trailer",
+    "x-amz-mp-object-size",
+    "x-amz-object-attributes",
+    "x-amz-server-side-encryption",
+    "x-amz-storage-class",
+    "x-amz-meta-a",
+    "x-amz-decoded-content-length",
+    "x-amz-sdk-checksum-algorithm",
+]
+VALUES = [
+    *[
+        "",
+        "0",
+        "1",
+        "-1",
+        "2",
+        "10001",
+        "x",
+        "*",
+        "null",
+        "é",
+        "/",
+        "true",
+        "url",
+        "NaN",
+        "COPY",
+        "REPLACE",
+        "SHA256",
+        "crc32",
+        "COMPOSITE",
+        "AES256",
+        "a=b&a=c",
+    ],
+    *['"x"', "/abc/k", "abc/k?versionId=x", "bytes=0-0", "bytes=-", "ETag,ObjectParts,Checksum", "========"],
+    "9" * 5000,
+    "\0",
+    "\n",
+    "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Thu, 99 Jan 99999 99:00:00 GMT",
+    "Thu, 01 Jan 1970 00:00:00 +9999",
+]
+SENDABLE = [value for value in VALUES if not {"\0", "\n"} & set(value)]
+BODIES = [
+    b"",
+    b"x",
+    b"{}",
+    b'{"\\ud800": 1}',
+    b"\xed\xa0\x80",
+    b"<!DOCTYPE x><x/>",
+    b"<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>",
+    b"<Delete><Object/></Delete>",
+    b"<Delete><Object><Key>k</Key></Object><Quiet>x</Quiet></Delete>",
+    b"<CompleteMultipartUpload><Part><PartNumber>x</PartNumber></Part></CompleteMultipartUpload>",
+    b"<CreateBucketConfiguration><LocationConstraint>\xc3\xa9</LocationConstraint></CreateBucketConfiguration>",
+    b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+    b"<ServerSideEncryptionConfiguration>&#1;</ServerSideEncryptionConfiguration>",
+    b"<OwnershipControls/>",
+]
+SIGNED = Signed(Key("id", "s", "n", "admin"), "us-east-1", "", "", "UNSIGNED-PAYLOAD", b"", "", presigned=False)
+
+parameters = st.tuples(st.sampled_from([*SUBRESOURCES, *PARAMETERS]), st.sampled_from(VALUES))
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory):
+    """Open the door without a server, onto a bucket with an object."""
+    folder = tmp_path_factory.mktemp("odd")
+    with contextlib.closing(Catalog.open(f"sqlite:///{folder}/catalog.db")) as catalog:
+        buckets = Buckets(catalog, LocalObjects(folder / "objects"))
+        buckets.create("abc")
+        buckets.put_bytes("abc", "k", b"x")
+        yield S3Door(buckets)
+
+
+@settings(max_examples=500)
+@given(
+    method=st.sampled_from(METHODS),
+    path=st.sampled_from(PATHS),
+    query=st.lists(parameters, max_size=3),
+    headers=st.dictionaries(st.sampled_from(HEADERS), st.sampled_from(SENDABLE), max_size=3),
+    body=st.sampled_from(BODIES),
+)
+def test_no_request_makes_a_failure_of_the_server(door, method, path, query, headers, body):
+    """Whatever a signed request holds, the answer is below 500 and can be sent."""
+    response = asyncio.run(_answered(door, Request(method, path, urlencode(query), headers, _stream(body))))
+    assert response.status < 500
+    for name, value in response.headers.items():
+        assert not set("\r\n\0") & set(name + value)
+        value.encode("latin-1")
+
+
+async def _answered(door, request):
+    response = await answer(door, request, SIGNED)
+    if not isinstance(response.body, bytes):
+        async for _ in response.body:
+            pass
+    return response
+
+
+async def _stream(body):
+    yield body
