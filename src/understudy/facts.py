@@ -11,7 +11,7 @@ from typing import Any
 
 from understudy.documents import plain
 from understudy.endpoint import HistoryEntry
-from understudy.errors import NoChampion, NotFound
+from understudy.errors import NoChampion, NotFound, UsageError
 from understudy.house import House, Storehouse
 from understudy.schedule import due_at
 from understudy.store.catalog import Entity
@@ -97,12 +97,20 @@ def promote(house: House, model_id: str) -> HistoryEntry:
     Raises
     ------
     NotFound : it is no model that can serve.
+    UsageError : it was made through Amazon ML's API: no gate could compare it with the project's own.
     StoreError : its files cannot be read. Nothing was changed.
 
     """
     if not house.catalog_exists:
         raise _no_catalog(model_id)
-    house.predictor(model_id)  # a model that cannot be read must not serve
+    entity = house.model_entity(model_id)
+    if not entity.document.get("run_id"):
+        raise UsageError(
+            f"{model_id} was not learned by a project, so it knows nothing of what {house.project.name!r} extracts",
+            "It answers under its own id: CreateRealtimeEndpoint mounts it.",
+        )
+    if entity.status == "COMPLETED":
+        house.predictor(model_id)  # a model that cannot be read must not serve
     return house.endpoint.promote(model_id)
 
 

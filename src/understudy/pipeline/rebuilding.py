@@ -32,6 +32,11 @@ def rebuild_model(house: House, model_id: str, workspace: Workspace, progress: P
     """
     entity = house.model_entity(model_id)
     lineage = entity.document["lineage"]
+    if "observations" not in lineage:
+        raise NotFound(
+            f"no observations are kept of {model_id}: it was made through Amazon ML's API",
+            "CreateMLModel makes it again of the same data source.",
+        )
     if not house.objects.exists(lineage["observations"]):
         raise NotFound(
             f"the observations of {model_id} are no longer kept", "[store.keep] says how many runs keep theirs."

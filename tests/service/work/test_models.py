@@ -69,8 +69,8 @@ def test_document_tells_where_a_model_came_from(stage):
     assert "understudy" in lineage["versions"]
     assert document["schema"] == text("BINARY")
     assert document["recipe"] == document["training"]["recipe"]
-    assert document["target_summary"]["classes"].keys() == {"0", "1"}
-    assert document["training_rows"] == document["target_summary"]["rows"] == 300
+    assert document["training_summary"]["classes"].keys() == {"0", "1"}
+    assert document["training_rows"] == document["training_summary"]["rows"] == 300
 
 
 def test_same_rows_make_the_same_model(stage):

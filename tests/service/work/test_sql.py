@@ -1,5 +1,4 @@
 """Redshift and RDS: a PostgreSQL and a MySQL server stand for them, and no password is left anywhere."""
-# ruff: noqa: F811 (pytest hands fixtures over under the names that they are imported by)
 
 import json
 
@@ -112,24 +111,16 @@ def test_failure_tells_no_password_and_keeps_none(request, stage, source, identi
     assert not file.exists()
 
 
-def test_unreachable_server_tells_no_password(tmp_path):
-    """A server that does not answer is named without the password."""
+@pytest.mark.parametrize("password", [PASSWORD, "pa55 w@rd/9", "pa55+w@rd 9", "%41%41%41%41 x"])
+def test_unreachable_server_tells_no_password(tmp_path, password):
+    """A server that does not answer is named without the password, however that would be spelled in an address."""
     stage = Stage(tmp_path, databases={"cluster": "postgresql://127.0.0.1:1"})
-    file = secret(stage, password=PASSWORD)
+    file = secret(stage, password=password)
     with pytest.raises(ExtractError, match=r"cannot connect to postgresql://me@127\.0\.0\.1:1/test") as caught:
         asked(stage, "redshift", "cluster", "select 1", user="me")
-    assert PASSWORD not in str(caught.value)
+    assert not any(part in str(caught.value) for part in (password, "pa55", "w@rd", "%41"))
     assert not file.exists()
     stage.close()
-
-
-@pytest.mark.parametrize("password", ["pa55 w@rd/9", "pa55+w@rd 9", "%41%41%41%41 x"])
-def test_password_that_a_driver_prints_is_masked(stage, postgresql, password):
-    """A driver that puts the address into its complaint does not give the password away."""
-    secret(stage, password=password)
-    with pytest.raises(ExtractError, match=r"\*\*\*") as caught:
-        asked(stage, "redshift", "cluster", "select 1")
-    assert not any(part in str(caught.value) for part in (password, "pa55", "w@rd", "%41"))
 
 
 def test_lost_password_is_said(stage):

@@ -72,7 +72,7 @@ def _refuse_without_target(model: Model, rows: Rows) -> None:
 
 def training_summary(model: Mapping[str, Any]) -> TrainingSummary:
     """Return the target as it was in training, whether the API or a project made the model."""
-    summary = model.get("target_summary") or model["training_summary"]
+    summary = model["training_summary"]
     return msgspec.convert(summary, TrainingSummary)
 
 

@@ -76,7 +76,7 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
         "training": plain(training),
         "features": len(model.weights.keys),
         "training_rows": spool.rows_kept,
-        "target_summary": plain(spool.summary()),
+        "training_summary": plain(spool.summary()),
         "lineage": _lineage(document, source, spool, recipe),
     }
 

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.csv
@@ -48,20 +47,11 @@ def stage(workshop: Workshop, source_id: str, document: Mapping[str, Any]) -> tu
         raise InvalidInput("the database's password is no longer kept", "Create the data source again.") from None
     try:
         notes = _stage(workshop, document, password, url)
-    except UnderstudyError as error:
+    except UnderstudyError:
         forget(workshop.secrets, "data_source", source_id)
-        error.message = _without(password, error.message)
-        error.args = (error.message,)
         raise
     forget(workshop.secrets, "data_source", source_id)
     return url, notes
-
-
-def _without(password: str, text: str) -> str:
-    """Return what a driver said without the password, which some put into it, also as it stands in an address."""
-    for spelled in {password, quote(password, safe=""), quote(password, safe=" +")} - {""}:
-        text = text.replace(spelled, "***")
-    return text
 
 
 def _stage(workshop: Workshop, document: Mapping[str, Any], password: str, url: str) -> list[str]:
