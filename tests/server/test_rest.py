@@ -392,6 +392,16 @@ def test_a_model_that_is_not_there_cannot_serve(fresh):
     assert project.do("history") == before
 
 
+@pytest.mark.parametrize("status", ["PENDING", "INPROGRESS", "FAILED", "DELETED"])
+def test_a_model_that_is_not_made_cannot_serve(new, status):
+    """A model that is waiting, failed or gone has no files yet or any more: 404, and its weights are 409."""
+    new.door.store.catalog.create("model", f"ml-{status}", {"run_id": "run-none"}, status=status)
+    told = new.post("/v1/endpoints/calls/promote", {"model_id": f"ml-{status}"})
+    assert told.error["code"] == "NotFound"
+    assert new.get(f"/v1/models/ml-{status}").json["status"] == status
+    assert new.get(f"/v1/models/ml-{status}/weights").status == 409
+
+
 @pytest.mark.parametrize("ruin", [lambda f: f.write_bytes(b"ruined"), lambda f: f.unlink()])
 def test_a_model_that_cannot_be_read_does_not_serve(fresh, ruin):
     """A model whose files are damaged or gone is refused with 409; the champion goes on."""
