@@ -5,7 +5,7 @@ BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help learn policies test check docs shows quality clean
+.PHONY: help learn policies amazon-ml test clients check docs shows quality clean
 
 help:            ## say what there is
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,16 +32,23 @@ learn: $(VENV)/.runtime      ## learn examples/banking from its database, then w
 policies: $(VENV)/.runtime   ## learn examples/policies: 100 insurance policies from a typed number
 	@$(BIN)/python examples/policies/run.py
 
+amazon-ml: $(VENV)/.dev      ## examples/amazon-ml: serve, and let the code of 2017 talk to it through boto3
+	@$(BIN)/python examples/amazon-ml/run.py
+
 test: $(VENV)/.dev           ## run every test
 	@$(BIN)/pytest -n 2 --dist loadgroup
+
+clients:                     ## install the clients in JavaScript and Ruby that `make test` runs where they are
+	@scripts/install_clients.sh
 
 check: $(VENV)/.dev          ## lint, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-docs: $(VENV)/.runtime       ## write docs/cli.md from the commands' own help
+docs: $(VENV)/.runtime       ## write docs/cli.md and docs/amazon-ml-operations.md from the code
 	@$(BIN)/python scripts/cli_reference.py
+	@$(BIN)/python scripts/operations_reference.py
 
 shows: $(VENV)/.dev          ## 50 kills, fingerprints over sources, 10 million rows: the long demonstrations
 	@$(BIN)/python bench/shows.py

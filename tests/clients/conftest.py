@@ -55,6 +55,14 @@ def need(program, what):
     return found or absent(f"{program} is not here: {what}")
 
 
+def need_ruby():
+    """Return where a ruby with Amazon's gems is; skip or fail where there is none."""
+    found = need("ruby", "make clients")
+    if subprocess.run([found, "-e", 'require "aws-sdk-s3"'], capture_output=True, check=False).returncode:
+        absent("the gem aws-sdk-s3 is not here: make clients")
+    return found
+
+
 def absent(message):
     """Skip, or fail where tests must not skip."""
     if os.environ.get("UNDERSTUDY_REQUIRE_SERVERS") == "1":
