@@ -71,6 +71,15 @@ def _template() -> jinja2.Template:
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 
+def _prose(text: str) -> Markup:
+    """Return a docstring for the page, what stands between backticks as code.
+
+    >>> _prose("`show` < all")
+    Markup('<code>show</code> &lt; all')
+    """
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped within
+
+
 def _shown(route: Route, base: str, schemas: dict[str, Json]) -> Shown:
     body = _fields(schemas[route.body.__name__]) if route.body else []
     return Shown(
