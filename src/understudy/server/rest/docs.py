@@ -68,6 +68,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["prose"] = _prose
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
 
 
