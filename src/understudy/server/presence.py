@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from understudy.errors import Busy
-from understudy.serving import wait_until
 from understudy.store.lock import exclusive, is_held
 
 _LOCK, _NOTE = "serving.lock", "serving.json"
@@ -50,8 +50,9 @@ def running(folder: Path) -> Note | None:
 def await_orphans(folder: Path) -> None:
     """Wait until the processes of a server whose first one was killed have ended; they still listen."""
     note = running(folder)
-    if note is not None and not _lives(note.pid):
-        wait_until(lambda: not is_held(folder / _LOCK), _ORPHAN_SECONDS, poll=0.05)
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    while note is not None and not _lives(note.pid) and is_held(folder / _LOCK) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _note(folder: Path) -> Note | None:
@@ -64,8 +65,6 @@ def _note(folder: Path) -> Note | None:
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)  # somebody else's process is one, too
     return True

@@ -1,5 +1,7 @@
 """AWS Signature Version 4: who signed a request, and that it arrived as it was signed.
 
+Addresses of S3 may be presigned by version 2 (`version2`), which boto3 does by default.
+
 Source: AWS, "Authenticating Requests (AWS Signature Version 4)", for S3 and for other services. In the Authorization
 header or in the query (presigned); security tokens are not looked at: keys here are permanent.
 """
@@ -19,6 +21,7 @@ from understudy.server.claims import LONGEST_EXPIRY, Claim, claimed_service, is_
 from understudy.server.http import Request
 from understudy.server.keys import Key, Keys
 from understudy.server.refusals import JSON_ERRORS, S3_ERRORS, Reason, Refusal, SignatureError
+from understudy.server.version2 import is_presigned, verify_presigned
 
 __all__ = [
     "JSON_ERRORS",
@@ -84,6 +87,8 @@ def verify(request: Request, keys: Keys, service: str, now: datetime, body: byte
     SignatureError : with the reason, and a message that says what was found; never with anything secret.
 
     """
+    if service == "s3" and is_presigned(request):
+        return _older(request, keys, now)
     claim = read_claim(request)
     _check_scope(claim, service)
     key = keys.find(claim.access_key_id)
@@ -103,6 +108,13 @@ def verify(request: Request, keys: Keys, service: str, now: datetime, body: byte
     return Signed(
         key, claim.region, claim.timestamp, claim.scope, payload, secret_key, claim.signature, claim.expires is not None
     )
+
+
+def _older(request: Request, keys: Keys, now: datetime) -> Signed:
+    """Check an address that was presigned by version 2; what is sent to it is not signed."""
+    key, signature = verify_presigned(request, keys, now)
+    timestamp = _basic(now)
+    return Signed(key, "", timestamp, "", UNSIGNED_PAYLOAD, b"", signature, presigned=True)
 
 
 def presign(

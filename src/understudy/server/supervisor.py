@@ -7,6 +7,7 @@ once.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -15,7 +16,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from understudy.errors import UnderstudyError
@@ -131,10 +131,12 @@ def listening(host: str, port: int) -> socket.socket:
     """Return a socket that listens; raises UnderstudyError where the address cannot be had."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(2048)
+        with contextlib.ExitStack() as undo:
+            listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(2048)
+            undo.pop_all()
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnderstudyError(
@@ -189,7 +191,7 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _signals() -> Iterator[tuple[int, list[int]]]:
     """Give a pipe that wakes whoever waits for it when a signal comes, and the signals that ask to stop."""
     asked: list[int] = []

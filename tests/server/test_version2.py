@@ -1,0 +1,101 @@
+"""Addresses as boto3 presigns them by default: accepted when whole and in time, else refused in AWS's words."""
+
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.signing import ID, SECRET, arrived, make_keys
+from understudy.server.signature import UNSIGNED_PAYLOAD, Reason, SignatureError, is_version_2, verify
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    """Give the one known key."""
+    return make_keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """Give a client of boto3 as everybody makes one."""
+    client = boto3.client(
+        "s3", endpoint_url="http://h:8080", region_name="us-east-1", aws_access_key_id=ID, aws_secret_access_key=SECRET
+    )
+    yield client
+    client.close()
+
+
+def url_of(s3, operation="get_object", seconds=60, **parameters):
+    """Return an address presigned by boto3."""
+    return s3.generate_presigned_url(
+        operation, Params={"Bucket": "data", "Key": "a b/é.csv", **parameters}, ExpiresIn=seconds
+    )
+
+
+def reason(request, keys, at=NOW):
+    """Return why a request is refused."""
+    with pytest.raises(SignatureError) as error:
+        verify(request, keys, "s3", at)
+    assert SECRET not in error.value.message
+    return error.value.reason
+
+
+def test_address_that_boto3_makes_by_default_is_accepted(s3, keys):
+    """Without any option boto3 presigns by version 2 in us-east-1; such an address is as good as one of version 4."""
+    request = arrived("GET", url_of(s3))
+    assert is_version_2(request)
+    signed = verify(request, keys, "s3", NOW)
+    assert (signed.key.id, signed.payload, signed.presigned) == (ID, UNSIGNED_PAYLOAD, True)
+
+
+@given(key=st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable() and text.strip("/. ")))
+def test_any_key_may_be_presigned(s3, keys, key):
+    """Whatever a key is made of, the address that boto3 makes for it is accepted."""
+    request = arrived("GET", url_of(s3, Key=key, ResponseContentType="text/csv; charset=utf-8"))
+    assert verify(request, keys, "s3", NOW).key.id == ID
+
+
+def test_upload_may_be_presigned_with_its_type(s3, keys):
+    """A presigned PUT that names a content type is accepted from a client that sends it."""
+    url = url_of(s3, "put_object", ContentType="text/csv")
+    assert verify(arrived("PUT", url, {"Content-Type": "text/csv"}), keys, "s3", NOW).presigned
+
+
+def test_part_of_an_upload_may_be_presigned(s3, keys):
+    """Parameters that say what is meant are part of what is signed."""
+    url = url_of(s3, "upload_part", UploadId="u", PartNumber=2)
+    assert verify(arrived("PUT", url), keys, "s3", NOW).presigned
+    assert reason(arrived("PUT", url.replace("partNumber=2", "partNumber=3")), keys) is Reason.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda url: url.replace("/data/", "/other/"), Reason.MISMATCH),
+        (lambda url: url.replace("Signature=", "Signature=A"), Reason.MISMATCH),
+        (lambda url: url.replace("Expires=", "Expires=9"), Reason.MISMATCH),
+        (lambda url: url + "&acl", Reason.MISMATCH),
+        (lambda url: url.replace(ID, "AKIANOBODY"), Reason.UNKNOWN_KEY),
+        (lambda url: url.replace("Expires=", "Expires=x"), Reason.MALFORMED_QUERY),
+        (lambda url: url.replace("Expires=", "Ends="), Reason.MALFORMED_QUERY),
+    ],
+)
+def test_changed_address_is_refused(s3, keys, change, expected):
+    """An address that was changed in any place is refused, with AWS's reason."""
+    assert reason(arrived("GET", change(url_of(s3))), keys) is expected
+
+
+def test_other_method_is_refused(s3, keys):
+    """An address to read from is none to write to."""
+    assert reason(arrived("PUT", url_of(s3)), keys) is Reason.MISMATCH
+
+
+def test_expired_address_is_refused(s3, keys):
+    """An address is good for as long as was asked for."""
+    request = arrived("GET", url_of(s3, seconds=60))
+    assert verify(request, keys, "s3", NOW + timedelta(seconds=50)).presigned
+    assert reason(request, keys, NOW + timedelta(seconds=120)) is Reason.EXPIRED
