@@ -20,6 +20,7 @@ PIECE_SECONDS = 60.0
 """How long the next piece of a body may take to arrive, or to be taken."""
 
 _WITHOUT_BODY = (204, 304)
+_TOO_LARGE = 413
 
 Door = Callable[[Request], Awaitable[Response]]
 
@@ -144,7 +145,7 @@ def _headers(response: Response, *, close: bool) -> list[tuple[bytes, bytes]]:
     headers = {name.lower(): value for name, value in response.headers.items()}
     if isinstance(response.body, bytes) and response.status not in _WITHOUT_BODY:
         headers.setdefault("content-length", str(len(response.body)))
-    if close:
+    if close or response.status == _TOO_LARGE:  # what is left of such a body is not read
         headers["connection"] = "close"
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 

@@ -73,7 +73,9 @@ def _refused(request: Request, error: SignatureError) -> Response:
         ("RequestId", request_id),
     ]
     body = b"" if request.method == "HEAD" else error_document(fields)
-    headers = {"Content-Type": "application/xml", "x-amz-request-id": request_id, "Connection": "close"}
+    headers = {"Content-Type": "application/xml", "x-amz-request-id": request_id}
+    if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+        headers["Connection"] = "close"  # what is left of the body is not read
     return Response(refusal.status, body, headers)
 
 

@@ -1,0 +1,187 @@
+"""Models in memory: refreshed from the catalogs, swapped whole, and kept where the new ones cannot be read."""
+
+import shutil
+from unittest import mock
+
+import msgspec
+import pytest
+
+from acceptance.conftest import learned, learned_once  # noqa: F401 - a project that has learned
+from acceptance.stage import calls, calls_project, write_csv
+from understudy import serving as module
+from understudy.config import Place, load
+from understudy.errors import StoreError
+from understudy.house import House, Storehouse
+from understudy.serving import Serving, wait_until, warm_up
+
+RECORD = {"age": 61, "job": "nurse"}
+
+
+@pytest.fixture
+def house(learned):  # noqa: F811 - a fixture by its name
+    """Give the opened store of a project that has learned."""
+    opened = House(load(learned.folder))
+    yield opened
+    opened.catalog.close()
+
+
+@pytest.fixture
+def serving(house):
+    """Give what serves that project, refreshed once."""
+    made = Serving(house, [house])
+    assert made.refresh()
+    return made
+
+
+def _second_model(project):
+    """Learn a second model and let it serve; return who served before and who does now."""
+    before = project.champion
+    write_csv(project.folder / "calls.csv", calls(500))
+    made = project.do("learn", "--dry-run")["model_id"]
+    return before, project.do("promote", made)["champion"]
+
+
+def _damage(project, house, model_id):
+    """Let a model's weights be no longer those of its fingerprint."""
+    fingerprint = house.model_entity(model_id).document["fingerprint"].removeprefix("sha256:")
+    file = project.folder / ".understudy" / "objects" / "models" / fingerprint / "weights.safetensors"
+    file.rename(file.with_suffix(".whole"))
+    file.write_bytes(b"\0" * 100)
+    return file
+
+
+def _mount(house, model_id, endpoint, **document):
+    def changed(model):
+        return msgspec.structs.replace(model, document={**model.document, "endpoint": endpoint, **document})
+
+    house.catalog.amend("model", model_id, changed, serving=True)
+
+
+def test_nobody_answers_before_the_first_look(house):
+    """Before a refresh there is no revision and no model; a name that no project has, has none ever."""
+    fresh = Serving(house, [house])
+    assert fresh.revisions == ()
+    assert fresh.champion("calls") is fresh.mounted("ml-x") is fresh.champion("other") is None
+
+
+def test_champion_answers_as_the_command_line_does(serving, learned):  # noqa: F811
+    """The champion in memory is the catalog's, since when it says, and gives the same answer."""
+    served = serving.champion("calls")
+    status = learned.do("status")["endpoint"]["champion"]
+    assert (served.model_id, served.since) == (status["model_id"], status["since"])
+    (answer,), _ = served.predictor.predict([RECORD])
+    assert answer.document() == learned.answer(**RECORD)
+
+
+def test_promotion_swaps_and_what_is_loaded_stays(serving, house, learned):  # noqa: F811
+    """After a flip the next refresh answers by the new champion; without a change nothing is read or loaded again."""
+    old = serving.champion("calls")
+    assert not serving.refresh()
+    assert serving.champion("calls") is old
+    before, after = _second_model(learned)
+    assert serving.champion("calls").model_id == before
+    assert serving.refresh()
+    assert serving.champion("calls").model_id == after
+    assert serving.revisions == (house.catalog.serving_revision(),)
+
+
+def test_champion_that_cannot_be_read_leaves_the_old_one(serving, house, learned, monkeypatch, caplog):  # noqa: F811
+    """A damaged new champion changes nothing for those who ask; once it is whole again it serves by itself."""
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.0)
+    before, after = _second_model(learned)
+    file = _damage(learned, house, after)
+    assert serving.refresh()
+    assert serving.champion("calls").model_id == before
+    assert "champion of 'calls' cannot be loaded" in caplog.text
+    file.with_suffix(".whole").rename(file)
+    serving.refresh()
+    assert serving.champion("calls").model_id == after
+    assert not serving.refresh()
+
+
+def test_model_with_an_endpoint_is_mounted_until_it_has_none(serving, house, learned):  # noqa: F811
+    """Mounting shares the champion's memory; dismounting takes the id away and leaves the champion."""
+    model_id = learned.champion
+    assert serving.mounted(model_id) is None
+    _mount(house, model_id, {"status": "READY"})
+    serving.refresh()
+    assert serving.mounted(model_id).predictor is serving.champion("calls").predictor
+    assert serving.mounted(model_id).since is None
+    _mount(house, model_id, None)
+    serving.refresh()
+    assert serving.mounted(model_id) is None
+    assert serving.champion("calls").model_id == model_id
+
+
+def test_changed_threshold_arrives(serving, house, learned):  # noqa: F811
+    """A cut-off that was moved counts from the next refresh on, and loads nothing anew."""
+    before = serving.champion("calls")
+    _mount(house, learned.champion, None, threshold=0.9)
+    serving.refresh()
+    after = serving.champion("calls")
+    assert (before.threshold, after.threshold) == (0.5, 0.9)
+    assert after.predictor is before.predictor
+
+
+def test_one_damaged_model_takes_no_other_away(serving, house, learned):  # noqa: F811
+    """Of several mounted models the one that cannot be read is missed alone; one that answers already goes on."""
+    before, after = _second_model(learned)
+    _mount(house, before, {"status": "READY"})
+    serving.refresh()
+    _damage(learned, house, before)
+    _mount(house, after, {"status": "READY"})
+    serving.refresh()
+    assert serving.mounted(before).model_id == before
+    assert serving.mounted(after).model_id == after
+    fresh = Serving(house, [house])
+    fresh.refresh()
+    assert fresh.mounted(before) is None
+    assert fresh.mounted(after).model_id == after
+
+
+def test_catalog_that_cannot_be_read_changes_nothing(serving, house, caplog):
+    """While the catalog fails, whoever answers goes on, and the log says so once."""
+    before = serving.champion("calls")
+    with mock.patch.object(type(house.catalog), "serving_revision", side_effect=StoreError("it is away")):
+        assert not serving.refresh()
+        assert not serving.refresh()
+    assert serving.champion("calls") is before
+    assert caplog.text.count("it is away") == 1
+
+
+def test_stores_are_refreshed_each_for_itself(house, tmp_path):
+    """Several projects and a folder without one: each name has its own champion, and one failing store stops none."""
+    other = calls_project(tmp_path / "other", seed=2)
+    (other.folder / "understudy.toml").write_text(
+        (other.folder / "understudy.toml").read_text().replace('"calls"\n[', '"other"\n[')
+    )
+    second = House(load(other.folder), create=True)
+    plain = Storehouse(Place(root=tmp_path / "plain"), create=True)
+    serving = Serving(plain, [house, second])
+    serving.refresh()
+    assert serving.champion("calls")
+    assert serving.champion("other") is None
+    shutil.move(house.place.root / ".understudy" / "catalog.db", tmp_path / "away")
+    (house.place.root / ".understudy" / "catalog.db").mkdir()
+    made = other.do("learn")["model_id"]
+    assert serving.refresh()
+    assert serving.champion("other").model_id == made
+    assert serving.champion("calls")
+    assert len(serving.revisions) == 3
+    plain.catalog.close()
+    second.catalog.close()
+
+
+def test_kernels_are_warmed_by_every_kind_of_attribute():
+    """The model that loads the kernels uses every transformation of the recipe language."""
+    from understudy.recipe.transformations import TRANSFORMATIONS  # noqa: PLC0415
+
+    warm_up()
+    asked = " ".join(module._EVERYTHING)
+    assert not [name for name in TRANSFORMATIONS if f"{name}(" not in asked and name != "normalize"]
+
+
+def test_waiting_has_an_end():
+    """Waiting tells whether what was waited for came."""
+    assert wait_until(lambda: True, 0)
+    assert not wait_until(lambda: False, 0.02)
