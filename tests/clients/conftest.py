@@ -19,7 +19,7 @@ def server():
 
 @pytest.fixture(scope="package")
 def variables(server):
-    """Return the four variables that turn a client of Amazon's into one of this server."""
+    """Return the variables that turn a client of Amazon's into one of this server."""
     return server.environment
 
 

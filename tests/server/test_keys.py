@@ -301,7 +301,7 @@ def lines_of(told):
 
 
 def test_env_prints_export_lines(tmp_path):
-    """`env` prints four export lines and nothing else, without a project file, too; --json has the same names."""
+    """`env` prints export lines and nothing else, without a project file, too; --json has the same names."""
     variables = lines_of(understudy("env", "--project", tmp_path))
     key = open_keys(tmp_path / ".understudy").default()
     assert variables == {
@@ -309,6 +309,7 @@ def test_env_prints_export_lines(tmp_path):
         "AWS_ACCESS_KEY_ID": key.id,
         "AWS_SECRET_ACCESS_KEY": key.secret,
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
     }
     assert understudy("env", "--project", tmp_path, "--json").json == variables
     assert lines_of(understudy("env", "--project", tmp_path, "--quiet")) == variables

@@ -40,6 +40,7 @@ def environment(folder: Path, name: str | None, role: str | None, note: Callable
         "AWS_ACCESS_KEY_ID": key.id,
         "AWS_SECRET_ACCESS_KEY": key.secret,
         "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,  # the only one of the two that JavaScript looks at
     }
 
 
