@@ -217,7 +217,15 @@ def test_nothing_acknowledged_is_lost_in_three_kills(tmp_path):
     assert witness.acknowledged >= 3
 
 
+@pytest.fixture
+def asked_for(request):
+    """Skip what takes minutes where nobody asks for it."""
+    if "kills" not in request.config.option.markexpr:
+        pytest.skip("takes minutes: -m kills")
+
+
 @pytest.mark.kills
+@pytest.mark.usefixtures("asked_for")
 @pytest.mark.parametrize("seed", range(4))
 def test_nothing_acknowledged_is_lost_in_many_kills(tmp_path, seed):
     """The same, ten times in a row, of the whole server and of its first process alone."""
