@@ -21,14 +21,17 @@ from understudy.transform import Transform, TransformSource, load
 class Storehouse:
     """Catalog and objects of a folder, whether or not it is a project's."""
 
-    def __init__(self, place: Place | Project, *, create: bool = False) -> None:
+    def __init__(self, place: Place | Project, *, create: bool = False, keep_open: bool = False) -> None:
+        """`create` and `keep_open` are said to the catalog (`Catalog.open`) when it is first asked for."""
         self.place = place
         self._create = create
+        self._keep_open = keep_open
 
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog; raises StoreError where there is none yet and none may be made."""
-        return Catalog.open(self.place.database_url(self.place.store.catalog), create=self._create)
+        url = self.place.database_url(self.place.store.catalog)
+        return Catalog.open(url, create=self._create, keep_open=self._keep_open)
 
     @cached_property
     def objects(self) -> Objects:
@@ -97,8 +100,8 @@ class Storehouse:
 class House(Storehouse):
     """Catalog and objects of one project, and its endpoint."""
 
-    def __init__(self, project: Project, *, create: bool = False) -> None:
-        super().__init__(project, create=create)
+    def __init__(self, project: Project, *, create: bool = False, keep_open: bool = False) -> None:
+        super().__init__(project, create=create, keep_open=keep_open)
         self.project = project
 
     @property

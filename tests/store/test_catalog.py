@@ -400,3 +400,37 @@ def test_page_is_ordered_and_filtered_by_one_field(catalog):
     assert names(offset=1, limit=2) == ["a", "b"]
     assert [e.name for e in catalog.page("evaluation", ("model_id",), [("EQ", "ml-x")])] == ["b", "a", "ä"]
     assert [e.name for e in catalog.page("evaluation", "status", [("EQ", "DELETED")])] == ["gone"]
+
+
+def test_catalog_kept_open_serves_many_threads(tmp_path):
+    """Connections that stay open see what other processes write, and what several threads write is all there."""
+    url = f"sqlite:///{tmp_path}/catalog.db"
+    kept, other = Catalog.open(url, keep_open=True), Catalog.open(url)
+    threads = [
+        threading.Thread(target=lambda n=n: [kept.create("run", f"run-{n}-{i}", {}) for i in range(10)])
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept.find("run")) == len(other.find("run")) == 40
+    other.create("model", "ml-1", {})
+    assert kept.get("ml-1").kind == "model"
+    for catalog in (kept, other):
+        catalog.close()
+
+
+def test_connection_made_without_writing_is_not_kept(tmp_path, small_disk, fill):
+    """A catalog on a full disk is read, and written as soon as there is space, by the same process."""
+    url = f"sqlite:///{small_disk}/catalog.db"
+    first = Catalog.open(url)
+    with_models(first, "ml-1")
+    first.close()
+    fill(small_disk)
+    kept = Catalog.open(url, keep_open=True)
+    assert kept.get("ml-1").kind == "model"
+    (small_disk / "filler").unlink()
+    with_models(kept, "ml-2")
+    assert kept.get("ml-2").kind == "model"
+    kept.close()

@@ -52,14 +52,18 @@ class Opened:
     """The stores of a server, opened by one of its processes."""
 
     settings: Settings
+    keep_open: bool = False
+    """Whether the process never forks, so that connections may stay open."""
 
     @cached_property
     def stores(self) -> tuple[Storehouse, ...]:
         """A store for each place, in order."""
-        return tuple(
-            House(place, create=True) if isinstance(place, Project) else Storehouse(place, create=True)
-            for place in self.settings.places
-        )
+        return tuple(map(self._store, self.settings.places))
+
+    def _store(self, place: Place | Project) -> Storehouse:
+        if isinstance(place, Project):
+            return House(place, create=True, keep_open=self.keep_open)
+        return Storehouse(place, create=True, keep_open=self.keep_open)
 
     @property
     def houses(self) -> tuple[House, ...]:

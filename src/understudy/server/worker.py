@@ -41,7 +41,7 @@ GOODBYE_SECONDS = 1.0
 
 def answer_requests(settings: Settings, board: Board, number: int, listener: socket.socket) -> None:
     """Answer requests on a socket that listens until SIGTERM."""
-    opened = Opened(settings)
+    opened = Opened(settings, keep_open=True)
     serving = Serving(opened.stores[0], opened.houses)
     _catch_up(serving, board, number)
     threading.Thread(target=_keep_fresh, args=(serving, board, number), daemon=True).start()

@@ -134,10 +134,11 @@ class Catalog:
         self._place = place
 
     @classmethod
-    def open(cls, url: str, *, create: bool = True) -> Catalog:
+    def open(cls, url: str, *, create: bool = True, keep_open: bool = False) -> Catalog:
         """Open the catalog at `url`, sqlite or postgresql, making it where missing unless `create` is false.
 
-        An existing catalog can be opened and read while its disk is full or read-only.
+        An existing catalog can be opened and read while its disk is full or read-only. `keep_open` is for a process
+        that uses it all the time, from any of its threads, and never forks.
 
         Raises
         ------
@@ -145,7 +146,9 @@ class Catalog:
         StoreError : the catalog is missing, damaged, out of reach, or of a newer version.
 
         """
-        catalog = cls(engine_for(url, create=create), sa.make_url(url).render_as_string(hide_password=True))
+        catalog = cls(
+            engine_for(url, create=create, keep_open=keep_open), sa.make_url(url).render_as_string(hide_password=True)
+        )
         try:
             catalog._prepare(create=create)
         except StoreError:

@@ -7,10 +7,11 @@ import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from understudy.errors import ConfigError, StoreError
 
@@ -92,8 +93,11 @@ revisions = sa.Table(
 )
 
 
-def engine_for(url: str, *, create: bool) -> sa.Engine:
+def engine_for(url: str, *, create: bool, keep_open: bool = False) -> sa.Engine:
     """Return an engine for `url`; `create` allows a missing SQLite file to be made.
+
+    `keep_open` keeps connections to a SQLite file open between transactions, which are then several times quicker; a
+    process that forks must not: its children would take the locks of those connections for their own.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def engine_for(url: str, *, create: bool) -> sa.Engine:
         case "sqlite" if parsed.database in {None, "", ":memory:"}:
             return _prepared(_memory_engine())
         case "sqlite":
-            return _prepared(_file_engine(Path(str(parsed.database)), create=create))
+            return _prepared(_file_engine(Path(str(parsed.database)), create=create, keep_open=keep_open))
         case "postgresql":
             engine = sa.create_engine(
                 parsed.set(drivername="postgresql+psycopg"), json_serializer=_json, pool_pre_ping=True
@@ -186,13 +190,28 @@ def _memory_engine() -> sa.Engine:
     return sa.create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool, json_serializer=_json)
 
 
-def _file_engine(file: Path, *, create: bool) -> sa.Engine:
+def _file_engine(file: Path, *, create: bool, keep_open: bool) -> sa.Engine:
     if create:
         with contextlib.suppress(OSError):  # the connection that follows says what is wrong
             file.parent.mkdir(parents=True, exist_ok=True)
     elif not file.is_file():
         raise StoreError(f"there is no catalog at {file}", "The first `understudy learn` makes it.")
-    return sa.create_engine("sqlite://", creator=lambda: _connect(file), poolclass=NullPool, json_serializer=_json)
+    options: dict[str, Any] = {"creator": lambda: _connect(file), "json_serializer": _json}
+    if not keep_open:
+        return sa.create_engine("sqlite://", poolclass=NullPool, **options)
+    engine = sa.create_engine("sqlite://", poolclass=QueuePool, pool_size=4, max_overflow=28, **options)
+    sa.event.listen(engine, "checkin", _forget_makeshift)
+    return engine
+
+
+def _forget_makeshift(connection: sqlite3.Connection, record: sa.pool.ConnectionPoolEntry) -> None:
+    """Close a connection that was opened without writing: the disk may have space again for the next."""
+    if isinstance(connection, _Makeshift):
+        record.invalidate()
+
+
+class _Makeshift(sqlite3.Connection):
+    """A connection to a file on a disk that is full or read-only."""
 
 
 def _prepared(engine: sa.Engine) -> sa.Engine:
@@ -232,12 +251,14 @@ def _opened_without_writing(file: Path) -> sqlite3.Connection:
     uri = file.absolute().as_uri()
     log = file.with_name(file.name + "-wal")
     if log.exists() and log.stat().st_size:
-        return _opened(f"{uri}?mode=rw", "pragma locking_mode = exclusive")
-    return _opened(f"{uri}?mode=ro&immutable=1", "pragma query_only = on")
+        return _opened(f"{uri}?mode=rw", "pragma locking_mode = exclusive", kind=_Makeshift)
+    return _opened(f"{uri}?mode=ro&immutable=1", "pragma query_only = on", kind=_Makeshift)
 
 
-def _opened(uri: str, *pragmas: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+def _opened(uri: str, *pragmas: str, kind: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=kind
+    )
     try:
         for pragma in (*pragmas, "pragma foreign_keys = on", "pragma synchronous = full", "pragma schema_version"):
             connection.execute(pragma).fetchall()
