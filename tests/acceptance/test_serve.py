@@ -13,13 +13,18 @@ import ssl
 import subprocess
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from acceptance.served import Served as Started
 from acceptance.stage import Project, calls, calls_project, done, ended, failed, process, spawn, write_csv
-from store.conftest import fill, small_disk  # noqa: F401 - the same small disk as the store's own tests
+from store.conftest import catalog_url, fill, small_disk  # noqa: F401 - the same as the store's own tests
+from understudy.errors import Busy
+from understudy.store.catalog import Catalog
+from understudy.store.lease import leased
 
 RECORD = {"age": "61", "job": "nurse"}
 
@@ -670,3 +675,23 @@ def test_free_port_is_found_and_told(tmp_path):
     serving.terminate()
     assert re.fullmatch(r"Understudy answers at http://127\.0\.0\.1:\d+\n", line), line
     assert ended(serving).code == 0
+
+
+@pytest.mark.parametrize("catalog_url", ["postgresql"], indirect=True)
+def test_lease_is_lost_with_the_session_that_holds_it(catalog_url, tmp_path):  # noqa: F811 - a fixture by its name
+    """On a shared PostgreSQL one server of several machines holds the lease; it notices when the database ends that."""
+    first, second = (Catalog.open(catalog_url) for _ in range(2))
+    name = f"jobs of {tmp_path}"
+    with leased(first, tmp_path / "here.lock", name) as held:
+        assert held()
+        with pytest.raises(Busy), leased(second, tmp_path / "there.lock", name):
+            pass
+        with second.session() as connection:
+            query = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = :number"
+            connection.execute(sa.text(query), {"number": zlib.crc32(name.encode())})
+        assert not held()
+        assert not held()
+        with leased(second, tmp_path / "there.lock", name) as taken:
+            assert taken()
+    first.close()
+    second.close()
