@@ -181,6 +181,15 @@ def test_kernels_are_warmed_by_every_kind_of_attribute():
     assert not [name for name in TRANSFORMATIONS if f"{name}(" not in asked and name != "normalize"]
 
 
+def test_loading_is_told_while_it_lasts(house):
+    """Whoever waits for a large model can tell loading from standing still; a look that finds nothing new is none."""
+    told = []
+    serving = Serving(house, [house], told.append)
+    serving.refresh()
+    serving.refresh()
+    assert told == [True, False]
+
+
 def test_waiting_has_an_end():
     """Waiting tells whether what was waited for came."""
     assert wait_until(lambda: True, 0)

@@ -67,7 +67,11 @@ class _Picture:
 class Serving:
     """Who answers, by name and by id; refreshed from the catalogs of a store and of some projects."""
 
-    def __init__(self, store: Storehouse, houses: Sequence[House] = ()) -> None:
+    def __init__(
+        self, store: Storehouse, houses: Sequence[House] = (), on_load: Callable[[bool], None] = lambda _: None
+    ) -> None:
+        """`on_load` is told when loading begins, and when it has ended."""
+        self._on_load = on_load
         self.stores: tuple[Storehouse, ...] = tuple({id(house): house for house in (store, *houses)}.values())
         self.houses = tuple(houses)
         self._places = {house.project.name: self.stores.index(house) for house in houses}
@@ -114,7 +118,11 @@ class Serving:
         if revision == before.revision and (before.again is None or time.monotonic() < before.again):
             return before
         look = _Look(store, before)
-        champion, mounted = look.champion(), look.mounted()
+        self._on_load(True)
+        try:
+            champion, mounted = look.champion(), look.mounted()
+        finally:
+            self._on_load(False)
         return _Picture(revision, champion, mounted, time.monotonic() + AGAIN_SECONDS if look.missed else None)
 
 

@@ -45,6 +45,17 @@ def test_late_are_those_that_answer_by_an_older_revision():
     assert board.late(1, 2) == [os.getpid()]
 
 
+def test_whoever_is_loading_is_told_apart():
+    """A worker that is loading follows, only not yet; one that has left is not loading either."""
+    board = Board(2, 1)
+    board.publish(0, [1])
+    board.load(0, True)
+    assert board.late(0, 2) == [os.getpid()]
+    assert board.late(0, 2, but_loading=True) == []
+    board.load(0, False)
+    assert board.late(0, 2, but_loading=True) == [os.getpid()]
+
+
 def test_nobody_waits_for_a_worker_that_is_gone():
     """A worker that has left, or does not answer yet, is not late; nor can its empty row name a process."""
     board = Board(2, 1)

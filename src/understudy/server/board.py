@@ -10,7 +10,7 @@ import mmap
 import os
 from collections.abc import Sequence
 
-_PID, _READY, _REVISIONS = 0, 1, 2
+_PID, _READY, _LOADING, _REVISIONS = 0, 1, 2, 3
 
 
 class Board:
@@ -31,12 +31,16 @@ class Board:
             self._cells[place] = revision
         self._cells[first + _READY] = 1
 
+    def load(self, worker: int, loading: bool) -> None:
+        """Say, as this worker, whether it is loading models: it follows, only not yet."""
+        self._cells[worker * self._width + _LOADING] = loading
+
     def leave(self, worker: int) -> None:
         """Clear the row of a worker that has ended: nobody waits for it."""
         first = worker * self._width
         self._cells[first + _READY] = 0  # first of all: whoever reads meanwhile finds nobody, not half a row
         self._cells[first + _PID] = 0
-        self._cells[first + _REVISIONS : first + self._width] = [0] * (self._width - _REVISIONS)
+        self._cells[first + _LOADING : first + self._width] = [0] * (self._width - _LOADING)
 
     def is_ready(self) -> bool:
         """Tell whether every worker answers, or once did: while one is replaced, the others go on."""
@@ -44,8 +48,12 @@ class Board:
             self._cells[-1] = 1
         return bool(self._cells[-1])
 
-    def late(self, catalog: int, revision: int) -> list[int]:
-        """Return the process ids of the workers that answer by an older revision of a catalog."""
+    def late(self, catalog: int, revision: int, *, but_loading: bool = False) -> list[int]:
+        """Return the process ids of the workers that answer by an older revision of a catalog.
+
+        `but_loading` leaves those out that are loading.
+        """
         rows = range(0, self.workers * self._width, self._width)
         late = (row for row in rows if self._cells[row + _READY] and self._cells[row + _REVISIONS + catalog] < revision)
+        late = (row for row in late if not (but_loading and self._cells[row + _LOADING]))
         return [pid for pid in (self._cells[row + _PID] for row in late) if pid]

@@ -10,7 +10,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -29,6 +30,8 @@ REFRESH_SECONDS = 0.1
 """How often a worker looks whether who serves has changed."""
 SETTLE_SECONDS = 5.0
 """How long a change waits for a worker before that worker is replaced."""
+LOADING_SECONDS = 120.0
+"""How long it waits for one that is loading a large model: to replace that one would only begin anew."""
 IDLE_SECONDS = 3600
 """How long a connection may be idle: a client that would use it again must not find it closed."""
 HEAD_SECONDS = 60.0
@@ -42,7 +45,7 @@ GOODBYE_SECONDS = 1.0
 def answer_requests(settings: Settings, board: Board, number: int, listener: socket.socket) -> None:
     """Answer requests on a socket that listens until SIGTERM."""
     opened = Opened(settings, keep_open=True)
-    serving = Serving(opened.stores[0], opened.houses)
+    serving = Serving(opened.stores[0], opened.houses, partial(board.load, number))
     _catch_up(serving, board, number)
     threading.Thread(target=_keep_fresh, args=(serving, board, number), daemon=True).start()
 
@@ -63,7 +66,13 @@ def wait_for_all(board: Board, serving: Serving, store: Storehouse) -> None:
     place, revision = serving.stores.index(store), store.catalog.serving_revision()
     if wait_until(lambda: not board.late(place, revision), SETTLE_SECONDS):
         return
-    for pid in board.late(place, revision):
+    _replace(board.late(place, revision, but_loading=True))
+    if not wait_until(lambda: not board.late(place, revision), LOADING_SECONDS):
+        _replace(board.late(place, revision))
+
+
+def _replace(late: Sequence[int]) -> None:
+    for pid in late:
         _LOG.error("worker process %s does not follow and is replaced", pid)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
