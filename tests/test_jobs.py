@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from store.conftest import postgresql_url  # noqa: F401 - the same server as the store's own tests
+from understudy import jobs
 from understudy.errors import InvalidInput
 from understudy.jobs import CRASHES, Jobs, Work
 from understudy.store.catalog import Catalog
@@ -29,9 +32,9 @@ def _needs(job):
 class Stage:
     """A catalog with jobs of one kind, whose work a test chooses by the job's id."""
 
-    def __init__(self, folder, at_a_time=2):
+    def __init__(self, folder, at_a_time=2, url=None):
         self.folder = folder
-        self.catalog = Catalog.open(f"sqlite:///{folder}/catalog.db")
+        self.catalog = Catalog.open(url or f"sqlite:///{folder}/catalog.db")
         self.works = {"model": Work(_needs, self._compute)}
         self.jobs = Jobs(self.catalog, self.works, folder / "scratch", at_a_time=at_a_time)
 
@@ -111,7 +114,10 @@ def test_job_whose_need_failed_fails_with_its_name(stage):
     stage.create("next", needs=["bad-source"])
     stage.create("last", needs=["next", "nowhere"])
     stage.until(lambda: stage.status("last") == "FAILED")
-    assert "bad-source" in stage.catalog.get("next", "model").document["message"]
+    assert stage.catalog.get("last", "model").document["message"] == (
+        "The model next, which this needs, is FAILED: The model bad-source, which this needs, is FAILED: "
+        "there are no rows\nGive some."
+    )
     assert stage.begun("next") == 0
 
 
@@ -200,3 +206,45 @@ def test_errand_runs_once_at_a_time(stage):
     assert stage.jobs.run_errand("other", (stage.folder / "done").touch)
     stage.until(lambda: stage.jobs.busy == 1)
     assert (stage.folder / "done").exists()
+
+
+def test_id_that_is_used_again_and_again_begins_anew(stage):
+    """To cancel is no crash: an id that is deleted and asked for again, however often, is worked on like any other."""
+    for round_ in range(CRASHES + 1):
+        stage.catalog.create_once("model", "slow", {})
+        stage.until(lambda n=round_ + 1: stage.begun("slow") == n)
+        stage.catalog.retire("slow")
+        stage.until(lambda: not stage.jobs.busy)
+    stage.catalog.create_once("model", "slow", {})
+    stage.until(lambda: stage.begun("slow") == CRASHES + 2)
+    assert stage.status("slow") == "INPROGRESS"
+
+
+def test_id_that_crashed_may_be_asked_for_again(stage):
+    """A job that was given up is given up again after as many crashes as the first time, not after none or for ever."""
+    stage.create("crash")
+    stage.until(lambda: stage.status("crash") == "FAILED")
+    stage.catalog.retire("crash")
+    stage.catalog.create_once("model", "crash", {})
+    stage.until(lambda: stage.status("crash") == "FAILED")
+    assert stage.begun("crash") == 2 * CRASHES
+
+
+def test_job_that_hangs_is_ended(stage, monkeypatch):
+    """A job may run for seven days; then it is FAILED, and its place is free."""
+    stage.create("slow")
+    stage.until(lambda: stage.begun("slow") == 1)
+    monkeypatch.setattr(jobs, "LONGEST", timedelta(seconds=0))
+    stage.until(lambda: stage.status("slow") == "FAILED" and not stage.jobs.busy)
+    assert stage.begun("slow") == 1
+
+
+def test_jobs_on_postgresql_have_connections_of_their_own(tmp_path, postgresql_url):  # noqa: F811
+    """Processes that work side by side on a PostgreSQL catalog do not speak over their parent's connection."""
+    stage = Stage(tmp_path, at_a_time=4, url=postgresql_url)
+    for number in range(24):
+        stage.create(f"plain-{number}", needs=[f"plain-{number - 4}"] if number > 4 else [])
+    stage.until(lambda: {stage.status(f"plain-{number}") for number in range(24)} == {"COMPLETED"}, seconds=60)
+    assert all(stage.begun(f"plain-{number}") == 1 for number in range(24))
+    stage.jobs.stop()
+    stage.catalog.close()

@@ -17,7 +17,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ NICE = 10
 
 CRASHES = 3
 """How often a job's process may die by itself before the job is given up."""
+
+LONGEST = timedelta(days=7)
+"""How long a job may run (reference 2.7); one that hangs must not keep a place for ever."""
 
 _PATIENCE = 10
 """How often writing down how a job ended is tried again while others hold the catalog."""
@@ -67,6 +71,9 @@ class _Running:
     job: Entity | None
     """None for an errand."""
     name: str
+    began: float = field(default_factory=time.monotonic)
+    ended_by_us: bool = False
+    """Whether we have killed it: that is no crash."""
 
 
 class Jobs:
@@ -78,7 +85,8 @@ class Jobs:
         self._scratch = scratch
         self._at_a_time = at_a_time
         self._running: list[_Running] = []
-        self._crashes: dict[Dependency, int] = {}
+        self._crashes: dict[tuple[str, str, str], int] = {}
+        """By kind, id and time of creation: an id that is used again begins anew."""
 
     def clear(self) -> None:
         """Clear away what a killed predecessor left; call this once, first."""
@@ -91,7 +99,8 @@ class Jobs:
         """
         self._reap()
         unfinished = self._catalog.unfinished(list(self._works))
-        self._cancel({_key(job) for job in unfinished if job.status == "INPROGRESS"})
+        self._cancel({_identity(job) for job in unfinished if job.status == "INPROGRESS"})
+        self._end_what_hangs()
         for job in unfinished:
             if self._is_free() and not self._is_at_work_on(job) and self._is_ready(job):
                 self._start(job)
@@ -120,30 +129,34 @@ class Jobs:
         return len(self._running) < self._at_a_time
 
     def _is_at_work_on(self, job: Entity) -> bool:
-        return any(running.job is not None and _key(running.job) == _key(job) for running in self._running)
+        at_work = (running.job for running in self._running if running.job is not None)
+        return any((other.kind, other.id) == (job.kind, job.id) for other in at_work)
 
     def _is_ready(self, job: Entity) -> bool:
         """Tell whether all that a job waits for is COMPLETED; fail the job where that can no longer be."""
         for kind, entity_id in self._works[job.kind].waits_for(job):
-            try:
-                status = self._catalog.get(entity_id, kind).status
-            except NotFound:
-                status = "DELETED"
-            if status in ("FAILED", "DELETED"):
-                what = kind.replace("_", " ")
-                self._amend(job, _failed(f"The {what} {entity_id}, which this needs, is {status}."))
+            needed = self._needed(kind, entity_id)
+            if needed is None or needed.status in ("FAILED", "DELETED"):
+                self._amend(job, _failed(_hopeless(kind, entity_id, needed)))
                 return False
-            if status != "COMPLETED":
+            if needed.status != "COMPLETED":
                 return False
         return True
 
+    def _needed(self, kind: str, entity_id: str) -> Entity | None:
+        try:
+            return self._catalog.get(entity_id, kind)
+        except NotFound:
+            return None
+
     def _start(self, job: Entity) -> None:
         started = self._amend(job, _begun)
-        if started.status == "INPROGRESS":
+        if started.status == "INPROGRESS" and started.created_at == job.created_at:
             self._running.append(_Running(_forked(lambda: self._do(started)), started, f"{job.kind} {job.id}"))
 
     def _do(self, job: Entity) -> None:
         """Do one job, in a process of its own, and write down how it ended."""
+        self._catalog.forget_connections()
         self._scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=self._scratch))
         try:
@@ -180,28 +193,55 @@ class Jobs:
             if pid == 0:
                 continue
             self._running.remove(running)
-            if running.job is not None and status != 0:
+            if running.job is None or running.ended_by_us:
+                continue
+            if status == 0:
+                self._crashes.pop(_identity(running.job), None)
+            else:
                 self._crashed(running.job, os.waitstatus_to_exitcode(status))
 
     def _crashed(self, job: Entity, code: int) -> None:
-        self._crashes[_key(job)] = self._crashes.get(_key(job), 0) + 1
-        if self._crashes[_key(job)] == CRASHES:
+        crashes = self._crashes[_identity(job)] = self._crashes.get(_identity(job), 0) + 1
+        if crashes >= CRASHES:
             died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            how = f"Its process died {CRASHES} times ({died}); the machine may have too little memory for it."
+            how = f"Its process died {crashes} times ({died}); the machine may have too little memory for it."
             self._amend(job, _failed(how))
 
-    def _cancel(self, in_progress: set[Dependency]) -> None:
+    def _cancel(self, in_progress: set[tuple[str, str, str]]) -> None:
         """Kill the processes whose jobs were deleted meanwhile."""
         for running in self._running:
-            if running.job is not None and _key(running.job) not in in_progress:
-                os.kill(running.pid, signal.SIGKILL)
+            if running.job is not None and _identity(running.job) not in in_progress:
+                _kill(running)
+
+    def _end_what_hangs(self) -> None:
+        for running in self._running:
+            if running.job is not None and time.monotonic() > running.began + LONGEST.total_seconds():
+                self._amend(
+                    running.job, _failed(f"It was ended after {LONGEST.days} days, the longest that a job may run.")
+                )
+                _kill(running)
 
     def _amend(self, job: Entity, amend: Amendment) -> Entity:
-        return self._catalog.amend(job.kind, job.id, amend)
+        """Amend a job, unless another has its id by now."""
+        return self._catalog.amend(
+            job.kind, job.id, lambda present: amend(present) if present.created_at == job.created_at else None
+        )
 
 
-def _key(job: Entity) -> Dependency:
-    return job.kind, job.id
+def _kill(running: _Running) -> None:
+    running.ended_by_us = True
+    os.kill(running.pid, signal.SIGKILL)
+
+
+def _identity(job: Entity) -> tuple[str, str, str]:
+    return job.kind, job.id, job.created_at
+
+
+def _hopeless(kind: str, entity_id: str, needed: Entity | None) -> str:
+    """Say why a job cannot be done, down to the reason of what it needs."""
+    what = f"The {kind.replace('_', ' ')} {entity_id}, which this needs, is {needed.status if needed else 'DELETED'}"
+    reason = needed.document.get("message") if needed and needed.status == "FAILED" else None
+    return f"{what}: {reason}" if reason else f"{what}."
 
 
 def _begun(job: Entity) -> Entity | None:

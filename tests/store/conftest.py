@@ -51,6 +51,12 @@ def catalog_url(request, tmp_path):
 
 
 @pytest.fixture
+def postgresql_url():
+    """Give the url of an empty catalog on PostgreSQL."""
+    yield from _postgresql_schema()
+
+
+@pytest.fixture
 def catalog(catalog_url):
     """Open an empty catalog, on each database in turn."""
     opened = Catalog.open(catalog_url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import threading
@@ -16,12 +17,13 @@ from understudy.config import Project
 from understudy.errors import Busy, UnderstudyError
 from understudy.house import House
 from understudy.jobs import Jobs, Work
+from understudy.pipeline.retention import clear_models
 from understudy.schedule import due_at
 from understudy.server.settings import Opened, Settings
 from understudy.store.buckets import Buckets
 from understudy.store.catalog import Entity
 from understudy.store.lease import leased
-from understudy.store.lock import is_held
+from understudy.store.lock import exclusive, is_held
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,12 +65,13 @@ class _Runner:
     """Jobs, schedules and the sweep, for as long as the lease is held."""
 
     def __init__(self, settings: Settings, opened: Opened, works: Mapping[str, Work]) -> None:
+        self._settings = settings
         self._opened = opened
         self._jobs = Jobs(opened.stores[0].catalog, works, settings.folder / "jobs", at_a_time=settings.jobs)
         self._begun: dict[str, tuple[str | None, float]] = {}
         """By project: the newest run on record when the last one was begun, and when that was."""
         self._next_look = time.monotonic()
-        self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+        self._next_sweep = time.monotonic()
         self._told: dict[str, float] = {}
         """By trouble, when it was last told."""
 
@@ -87,7 +90,7 @@ class _Runner:
             self._next_look = time.monotonic() + _LOOK_SECONDS
             for house in self._opened.houses:
                 self._undisturbed(partial(self._learn_if_due, house))
-        if time.monotonic() >= self._next_sweep and self._jobs.run_errand("sweep", partial(_sweep, self._opened)):
+        if time.monotonic() >= self._next_sweep and self._jobs.run_errand("sweep", partial(_sweep, self._settings)):
             self._next_sweep = time.monotonic() + _SWEEP_SECONDS
 
     def _undisturbed(self, act: Callable[[], None]) -> None:
@@ -130,7 +133,12 @@ def _learn(project: Project) -> None:
         _LOG.error("%s could not learn: %s", project.name, error)
 
 
-def _sweep(opened: Opened) -> None:
-    """Clear away what killed writers left behind, among the objects and in the buckets."""
+def _sweep(settings: Settings) -> None:
+    """Clear away what killed writers and deleted models left behind, in a process that opens the stores for itself."""
+    opened = Opened(settings)
     store = opened.stores[0]
     Buckets(store.catalog, store.objects).sweep()
+    for each in opened.stores:
+        each.objects.sweep()
+        with contextlib.suppress(Busy), exclusive(each.lock, wait=0):  # a run may be making a model again
+            clear_models(each)

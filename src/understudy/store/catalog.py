@@ -173,6 +173,10 @@ class Catalog:
         """Close all connections."""
         self._engine.dispose()
 
+    def forget_connections(self) -> None:
+        """Open connections anew, for a process that was forked: those it has inherited are its parent's."""
+        self._engine.dispose(close=False)
+
     def create(
         self,
         kind: str,
