@@ -11,6 +11,7 @@ from understudy.service.context import Call, Service
 from understudy.service.entities import not_found, present, refuse_deleted
 from understudy.service.faults import Fault, PredictorNotMountedException
 from understudy.service.shapes import PredictInput
+from understudy.service.thresholds import is_positive
 from understudy.service.views import Answer
 from understudy.serving import Served
 from understudy.values import batch_of_records
@@ -50,7 +51,7 @@ def answer(served: Served, scores: Scores) -> Answer:
         return {"predictedValue": _widened(float(scores)), "details": details}
     if target.type is ModelType.BINARY:
         shown = _widened(float(scores))
-        label = "1" if shown >= served.threshold else "0"
+        label = "1" if is_positive(shown, served.threshold) else "0"
         return {"predictedLabel": label, "predictedScores": {label: shown}, "details": details}
     return {
         "predictedLabel": target.classes[int(np.argmax(scores))],
