@@ -84,8 +84,9 @@ class Stage:
         return self.store.catalog.amend(kind, entity_id, completed).document
 
     def create(self, kind, entity_id, **document):
-        """Put an entity on record as an operation would, and do its work."""
-        self.store.catalog.create(kind, entity_id, {"request": {}, "created_by": "me", **document})
+        """Put an entity on record as an operation would, and do its work as a job does."""
+        request = {"request": {}, "created_by": "me", **document}
+        self.store.catalog.create(kind, entity_id, request, status="INPROGRESS")
         return self.work(kind, entity_id)
 
     def data_source(self, entity_id, location, schema=None, *, splitting=None, statistics=False, **more):

@@ -3,6 +3,7 @@
 import pytest
 
 from service.work.stage import schema
+from understudy.errors import InvalidInput, SchemaError, StoreError
 from understudy.service.work import WORK
 from understudy.store.catalog import Entity
 
@@ -44,3 +45,32 @@ def test_deleted_model_is_left_as_it_is(stage):
     before = stage.store.catalog.get("ml", "model")
     WORK["model"].compute(stage.workshop(), before)
     assert stage.store.catalog.get("ml", "model") == before
+
+
+def test_failure_leaves_a_log(stage):
+    """What fails leaves a log that ends with the reason, and its key stands in the document before the job ends."""
+    with pytest.raises(InvalidInput):
+        stage.data_source("ds", "s3://data/none.csv", schema("n:NUMERIC"))
+    document = stage.store.catalog.get("ds", "data_source").document
+    lines = [line[18:] for line in stage.get(document["log"], "understudy-logs").decode().splitlines()]
+    assert "INFO: Begin creating the data source." in lines
+    assert "INFO: failed: there is no object 's3://data/none.csv', and no file with data below it" in lines
+
+
+def test_failure_of_what_was_deleted_changes_nothing(stage):
+    """An object that was deleted while work on it failed keeps its document."""
+    before = stage.store.catalog.create("data_source", "ds", {"schema": "{"}, status="DELETED")
+    with pytest.raises(SchemaError):
+        WORK["data_source"].compute(stage.workshop(), before)
+    assert stage.store.catalog.get("ds", "data_source") == before
+
+
+def test_failure_stands_where_its_log_cannot_be_kept(stage, monkeypatch):
+    """Without a place for the log the failure is still the one that happened."""
+
+    def refuse(*_):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(stage.buckets, "put_bytes", refuse)
+    with pytest.raises(InvalidInput, match="there is no object"):
+        stage.data_source("ds", "s3://data/none.csv", schema("n:NUMERIC"))

@@ -1,11 +1,12 @@
 """What the jobs behind Amazon ML's Create calls compute, in a process of their own, outside any request.
 
 Every function here may be run again after a kill and then does the same. It returns the new members of the object's
-document, and raises UnderstudyError where it cannot; who calls it writes either down.
+document, and raises UnderstudyError where it cannot; who calls it writes either down. Either way there is a log.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,13 +14,17 @@ from typing import Any
 
 import msgspec
 
+from understudy.errors import UnderstudyError
 from understudy.service.work import batch_predictions, data_sources, evaluations, models
+from understudy.service.work.log import Log
 from understudy.service.work.workshop import Workshop
 from understudy.store.catalog import Entity
 
 __all__ = ["WORK", "Work", "Workshop"]
 
 Compute = Callable[[Workshop, Entity], dict[str, Any]]
+
+Logged = Callable[[Workshop, Entity, Log], dict[str, Any]]
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -35,15 +40,33 @@ def _waits_for(kinds: dict[str, str], entity: Entity) -> list[tuple[str, str]]:
     return [(kind, entity.document[member]) for member, kind in kinds.items()]
 
 
-def _timed(compute: Compute, workshop: Workshop, entity: Entity) -> dict[str, Any]:
-    """Compute, and add the milliseconds of processor time that it took."""
-    began = time.process_time()
-    found = compute(workshop, entity)
-    return {**found, "compute_ms": round((time.process_time() - began) * 1000)}
+def _computed(compute: Logged, workshop: Workshop, entity: Entity) -> dict[str, Any]:
+    """Compute; add the milliseconds of processor time that it took, and its log."""
+    began, log = time.process_time(), Log()
+    try:
+        found = compute(workshop, entity, log)
+    except UnderstudyError as error:
+        log.say(*f"failed: {error}".splitlines())
+        with contextlib.suppress(UnderstudyError):  # the log of a failure must not hide the failure
+            _put_on_record(workshop, entity, log.keep(workshop, entity))
+        raise
+    key = log.keep(workshop, entity)
+    return {**found, "log": key, "compute_ms": round((time.process_time() - began) * 1000)}
 
 
-def _work(compute: Compute, **kinds: str) -> Work:
-    return Work(partial(_waits_for, kinds), partial(_timed, compute))
+def _put_on_record(workshop: Workshop, entity: Entity, log: str) -> None:
+    """Name a log in the document of an object that is still at work."""
+
+    def named(present: Entity) -> Entity | None:
+        if present.status != "INPROGRESS":
+            return None
+        return msgspec.structs.replace(present, document={**present.document, "log": log})
+
+    workshop.store.catalog.amend(entity.kind, entity.id, named)
+
+
+def _work(compute: Logged, **kinds: str) -> Work:
+    return Work(partial(_waits_for, kinds), partial(_computed, compute))
 
 
 WORK = {

@@ -29,9 +29,8 @@ from understudy.target import Target
 from understudy.values import read_texts, read_truths
 
 
-def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
+def compute(workshop: Workshop, entity: Entity, log: Log) -> dict[str, Any]:
     """Write the answers to a data source's records, then the manifest; return the new members of the document."""
-    log = Log()
     log.say("Begin batch prediction.")
     catalog, document = workshop.store.catalog, entity.document
     trained = catalog.get(document["model_id"], "model")
@@ -48,7 +47,7 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
         "Batch prediction complete.",
     )
     notes = [*remarks(rows), *_lacking(model, rows)]
-    return {"total": total, "invalid": invalid, **message(notes), "log": log.keep(workshop, entity)}
+    return {"total": total, "invalid": invalid, **message(notes)}
 
 
 def _lacking(model: Model, rows: Rows) -> list[str]:

@@ -22,7 +22,7 @@ MAX_MESSAGE = 10_240
 """Characters of a message (reference 2.1)."""
 
 
-def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
+def compute(workshop: Workshop, entity: Entity, log: Log) -> dict[str, Any]:
     """Describe a data source; return the new members of its document.
 
     Raises
@@ -32,7 +32,6 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
     ExtractError : its query cannot be answered, or a file cannot be read.
 
     """
-    log = Log()
     log.say("Begin creating the data source.")
     document = dict(entity.document)
     document["schema"] = schema_text(workshop, document)
@@ -59,7 +58,7 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
         *notes,
         "Data source complete.",
     )
-    return found | message(notes) | {"log": log.keep(workshop, entity)}
+    return found | message(notes)
 
 
 def schema_text(workshop: Workshop, document: dict[str, Any]) -> str:

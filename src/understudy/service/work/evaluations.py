@@ -21,7 +21,7 @@ from understudy.service.work.workshop import Workshop
 from understudy.store.catalog import Entity
 
 
-def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
+def compute(workshop: Workshop, entity: Entity, log: Log) -> dict[str, Any]:
     """Judge a model on a data source; return the new members of the evaluation's document.
 
     Attributes are read as in training, whatever the data source calls their types (reference 3.3).
@@ -32,7 +32,6 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
     InvalidInput : no record has a usable target.
 
     """
-    log = Log()
     log.say("Begin evaluation.")
     catalog, document = workshop.store.catalog, entity.document
     trained = catalog.get(document["model_id"], "model")
@@ -58,7 +57,6 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
     return {
         **plain(evaluation),
         **message(remarks(rows)),
-        "log": log.keep(workshop, entity),
     }
 
 

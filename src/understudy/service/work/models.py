@@ -37,7 +37,7 @@ from understudy.training import Task, Training, train
 from understudy.values import read_texts, row_keys
 
 
-def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
+def compute(workshop: Workshop, entity: Entity, log: Log) -> dict[str, Any]:
     """Train a model; return the new members of its document.
 
     The fingerprint is announced in the document before the model's folder is written, so that the store's clean-up
@@ -50,7 +50,6 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
     TrainingError, InvalidInput : there is nothing to learn from.
 
     """
-    log = Log()
     log.say("Begin training.")
     document = entity.document
     source = workshop.store.catalog.get(document["training_data_source_id"], "data_source")
@@ -65,7 +64,6 @@ def compute(workshop: Workshop, entity: Entity) -> dict[str, Any]:
     workshop.store.keep_model(model)
     return {
         **message([*remarks(rows), *spool.remarks, *_ignored(training)]),
-        "log": log.keep(workshop, entity),
         "recipe": training.recipe,
         "schema": _schema_text(source, rows),
         "fingerprint": model.fingerprint,
