@@ -1,10 +1,15 @@
 """The table of works: what each kind of object waits for, and what all give."""
 
+import os
+import time
+
 import pytest
 
 from service.work.stage import schema
-from understudy.errors import InvalidInput, SchemaError, StoreError
-from understudy.service.work import WORK
+from understudy.errors import InvalidInput, SchemaError, StoreError, UnderstudyError
+from understudy.service import secrets
+from understudy.service.work import WORK, sweep_secrets
+from understudy.service.work.rows import CsvRows
 from understudy.store.catalog import Entity
 
 
@@ -74,3 +79,43 @@ def test_failure_stands_where_its_log_cannot_be_kept(stage, monkeypatch):
     monkeypatch.setattr(stage.buckets, "put_bytes", refuse)
     with pytest.raises(InvalidInput, match="there is no object"):
         stage.data_source("ds", "s3://data/none.csv", schema("n:NUMERIC"))
+
+
+@pytest.mark.parametrize("error", [MemoryError, SystemExit, ZeroDivisionError])
+def test_no_failure_keeps_a_password(stage, monkeypatch, error):
+    """Whatever ends the work on a data source, its password is gone."""
+
+    def fail(*_):
+        raise error
+
+    folder = stage.workshop().secrets
+    secrets.keep(folder, "data_source", "ds", "pa55word")
+    monkeypatch.setattr(CsvRows, "count", fail)
+    with pytest.raises(error):
+        stage.data_source("ds", stage.put("a.csv", "n\n1\n"), schema("n:NUMERIC"))
+    assert list(folder.iterdir()) == []
+
+
+def test_unusable_schema_keeps_no_password(stage):
+    """A schema that is missing or broken fails the data source before its query, and the password goes."""
+    folder = stage.workshop().secrets
+    stage.put("broken.schema", "{")
+    for name, message in {"none": "no object", "broken": "not JSON"}.items():
+        secrets.keep(folder, "data_source", name, "pa55word")
+        with pytest.raises(UnderstudyError, match=message):
+            stage.data_source(name, None, None, schema_location=f"s3://data/{name}.schema", source="redshift", sql={})
+    assert list(folder.iterdir()) == []
+
+
+def test_left_passwords_are_swept(stage):
+    """Passwords of objects that ended, were deleted or never were go; those that a job needs, and new ones, stay."""
+    folder = stage.workshop().secrets
+    assert sweep_secrets(stage.store) == 0
+    for name, status in {"wait": "PENDING", "run": "INPROGRESS", "done": "COMPLETED", "gone": "DELETED"}.items():
+        stage.store.catalog.create("data_source", name, {}, status=status)
+    for name in ("wait", "run", "done", "gone", "never", "new"):
+        secrets.keep(folder, "data_source", name, "pa55word")
+        os.utime(folder / f"data_source-{name}", (time.time() - 600,) * 2)
+    (folder / "data_source-new").touch()
+    assert sweep_secrets(stage.store) == 3
+    assert {file.name for file in folder.iterdir()} == {"data_source-wait", "data_source-run", "data_source-new"}

@@ -15,12 +15,14 @@ from typing import Any
 import msgspec
 
 from understudy.errors import UnderstudyError
+from understudy.service.secrets import forget
 from understudy.service.work import batch_predictions, data_sources, evaluations, models
+from understudy.service.work.leftovers import sweep_secrets
 from understudy.service.work.log import Log
 from understudy.service.work.workshop import Workshop
 from understudy.store.catalog import Entity
 
-__all__ = ["WORK", "Work", "Workshop"]
+__all__ = ["WORK", "Work", "Workshop", "sweep_secrets"]
 
 Compute = Callable[[Workshop, Entity], dict[str, Any]]
 
@@ -41,7 +43,7 @@ def _waits_for(kinds: dict[str, str], entity: Entity) -> list[tuple[str, str]]:
 
 
 def _computed(compute: Logged, workshop: Workshop, entity: Entity) -> dict[str, Any]:
-    """Compute; add the milliseconds of processor time that it took, and its log."""
+    """Compute; add the milliseconds of processor time that it took, and its log. However it ends, no password stays."""
     began, log = time.process_time(), Log()
     try:
         found = compute(workshop, entity, log)
@@ -50,6 +52,8 @@ def _computed(compute: Logged, workshop: Workshop, entity: Entity) -> dict[str, 
         with contextlib.suppress(UnderstudyError):  # the log of a failure must not hide the failure
             _put_on_record(workshop, entity, log.keep(workshop, entity))
         raise
+    finally:
+        forget(workshop.secrets, entity.kind, entity.id)
     key = log.keep(workshop, entity)
     return {**found, "log": key, "compute_ms": round((time.process_time() - began) * 1000)}
 

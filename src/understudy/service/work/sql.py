@@ -12,7 +12,7 @@ import pyarrow.csv
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from understudy.errors import InvalidInput, SchemaError, UnderstudyError
+from understudy.errors import InvalidInput, SchemaError
 from understudy.extract import Extraction, read_database
 from understudy.schema import Schema
 from understudy.service.secrets import forget, secret_file
@@ -28,8 +28,8 @@ _CALLED = {"redshift": "Redshift cluster", "rds": "RDS instance"}
 def stage(workshop: Workshop, source_id: str, document: Mapping[str, Any]) -> tuple[str, list[str]]:
     """Run a data source's query and stage its rows; return their address, and what is odd about them.
 
-    The password is forgotten as soon as the rows are staged, or cannot be. Interrupted in between, the work finds
-    either the password or the rows when it is done again.
+    The password is forgotten as soon as the rows are staged; where they cannot be, the caller forgets it. Killed in
+    between, the work finds either the password or the rows when it is done again.
 
     Raises
     ------
@@ -45,11 +45,7 @@ def stage(workshop: Workshop, source_id: str, document: Mapping[str, Any]) -> tu
         if workshop.s3.exists(url):
             return url, []
         raise InvalidInput("the database's password is no longer kept", "Create the data source again.") from None
-    try:
-        notes = _stage(workshop, document, password, url)
-    except UnderstudyError:
-        forget(workshop.secrets, "data_source", source_id)
-        raise
+    notes = _stage(workshop, document, password, url)
     forget(workshop.secrets, "data_source", source_id)
     return url, notes
 

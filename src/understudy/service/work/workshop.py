@@ -28,4 +28,9 @@ class Workshop:
     @property
     def secrets(self) -> Path:
         """The folder of what must stand in no document."""
-        return self.store.place.root / ".understudy" / "secrets"
+        return secrets_of(self.store)
+
+
+def secrets_of(store: Storehouse) -> Path:
+    """Return the folder of what must stand in no document."""
+    return store.place.root / ".understudy" / "secrets"
