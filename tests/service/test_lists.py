@@ -1,6 +1,7 @@
 """Describe: filters, order, pages, and tokens that continue one list only."""
 
 import base64
+import json
 
 import pytest
 
@@ -14,6 +15,11 @@ from understudy.service.listing import FIELDS
 from understudy.service.times import epoch
 
 LISTS = ("DescribeDataSources", "DescribeMLModels", "DescribeEvaluations", "DescribeBatchPredictions")
+
+
+def forged(*parts):
+    """Return what looks like a token."""
+    return base64.b64encode(json.dumps(parts).encode()).decode()
 
 
 def names(stage, operation="DescribeDataSources", **members):
@@ -89,6 +95,17 @@ def test_pages_cover_a_list_once(five):
         assert found == list("edcba")
 
 
+@pytest.mark.parametrize("members", [{}, {"SortOrder": "dsc"}, {"FilterVariable": "Name", "SortOrder": "dsc"}])
+def test_pages_skip_and_repeat_nothing_while_objects_come_and_go(five, members):
+    """What is deleted or made between two pages loses no other object and shows none twice."""
+    expected = names(five, **members)
+    first = five.ask("DescribeDataSources", Limit=2, **members)
+    five.ask("DeleteDataSource", DataSourceId=first["Results"][0]["DataSourceId"])
+    put(five, "z")
+    rest = names(five, NextToken=first["NextToken"], **members)
+    assert [name for name in rest if name != "z"] == expected[2:]
+
+
 @pytest.mark.parametrize("change", [{"SortOrder": "dsc"}, {"FilterVariable": "Name"}, {"FilterVariable": "Status"}])
 def test_token_continues_its_own_list_only(five, change):
     """A token with another filter or order is refused, not answered with nonsense."""
@@ -101,7 +118,18 @@ def test_token_continues_its_own_list_only(five, change):
 
 
 @pytest.mark.parametrize(
-    "token", ["", "x", "é", "AAAA", base64.b64encode(b"\xff\xfe").decode(), "OTk5OTk5OTk5OTk5OTk5OjA="]
+    "token",
+    [
+        "",
+        "x",
+        "é",
+        "AAAA",
+        base64.b64encode(b"\xff\xfe").decode(),
+        forged("a", 1, "0"),
+        forged("a", 2**70, "0"),
+        forged(1),
+        forged({}),
+    ],
 )
 def test_token_of_nobody_is_refused(five, token):
     """What was never a token is invalid input."""
@@ -189,6 +217,9 @@ def test_models_filter(stage):
     assert found("RealtimeEndpointStatus", EQ="READY") == ["ml-2"]
     assert found("RealtimeEndpointStatus", EQ="NONE") == ["ml-1"]
     assert found("RealtimeEndpointStatus", NE="NONE") == ["ml-2"]
+    assert found("RealtimeEndpointStatus", Prefix="NO") == ["ml-1"]
+    assert found("RealtimeEndpointStatus", GT="NONE") == ["ml-2"]
+    assert found("RealtimeEndpointStatus", LT="READY") == ["ml-1"]
     assert found("Algorithm", EQ="sgd") == ["ml-1", "ml-2"]
     assert found("Algorithm", Prefix="s", NE="sgd") == []
     item = stage.ask("DescribeMLModels")["Results"][0]

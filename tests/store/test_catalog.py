@@ -397,9 +397,33 @@ def test_page_is_ordered_and_filtered_by_one_field(catalog):
     assert names(descending=True) == ["ä", "b", "a", "B"]
     assert names(("GE", "a"), ("LT", "b")) == ["a"]
     assert names(("Prefix", "a")) == ["a"]
-    assert names(offset=1, limit=2) == ["a", "b"]
+    assert names(limit=2) == ["B", "a"]
     assert [e.name for e in catalog.page("evaluation", ("model_id",), [("EQ", "ml-x")])] == ["b", "a", "ä"]
     assert [e.name for e in catalog.page("evaluation", "status", [("EQ", "DELETED")])] == ["gone"]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_page_goes_on_after_a_place(catalog, descending):
+    """What was deleted or made meanwhile moves no other entity to another page; equal values keep their order."""
+    for number in range(6):
+        catalog.create("evaluation", f"ev-{number}", {"model_id": f"ml-{number // 3}"})
+    whole = [e.id for e in catalog.page("evaluation", ("model_id",), descending=descending)]
+    first = catalog.placed_page("evaluation", ("model_id",), descending=descending, limit=2)
+    gone = first[0][0].id
+    catalog.amend("evaluation", gone, lambda entity: msgspec.structs.replace(entity, status="DELETED"))
+    catalog.create("evaluation", "ev-new", {"model_id": "ml-1" if descending else "ml-0"})
+    rest = catalog.page("evaluation", ("model_id",), descending=descending, after=first[-1][1])
+    assert [e.id for e in rest if e.id != "ev-new"] == whole[2:]
+
+
+def test_page_takes_a_missing_value_for_another(catalog):
+    """An entity without the field is ordered and filtered by what stands for it."""
+    catalog.create("model", "ml-a", {"endpoint": {"status": "READY"}})
+    catalog.create("model", "ml-b", {"endpoint": None})
+    by = ("endpoint", "status")
+    found = lambda *conditions: [e.id for e in catalog.page("model", by, conditions, missing="NONE")]  # noqa: E731
+    assert found() == ["ml-b", "ml-a"]
+    assert (found(("Prefix", "NO")), found(("GT", "NONE"))) == (["ml-b"], ["ml-a"])
 
 
 def test_catalog_kept_open_serves_many_threads(tmp_path):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import itertools
 import operator
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
+
+import msgspec
 
 from understudy.service import views
 from understudy.service.context import Call, Service
@@ -24,7 +26,7 @@ from understudy.service.shapes import (
 )
 from understudy.service.times import MILLISECOND, parsed, text_of
 from understudy.service.views import Answer
-from understudy.store.catalog import Entity, Field, Operator
+from understudy.store.catalog import Entity, Field, Operator, Place
 
 ALGORITHM = "sgd"
 """The algorithm of every model."""
@@ -80,6 +82,9 @@ FIELDS: dict[Kind, dict[str, Field]] = {
 }
 """Where each list's filter variables stand in the catalog."""
 
+_MISSING = {"RealtimeEndpointStatus": "NONE"}
+"""What is shown of objects for which the catalog holds nothing."""
+
 
 def describe_data_sources(service: Service, call: Call, request: DescribeDataSourcesInput) -> Answer:
     """Return a page of the data sources."""
@@ -121,25 +126,20 @@ class _Asked(NamedTuple):
             )
         return cls(kind, variable or "CreatedAt", given, request.sort_order == "dsc")
 
-    @property
-    def digest(self) -> str:
-        """What tells whether a token continues this very list."""
-        return hashlib.sha256(repr(tuple(self)).encode()).hexdigest()[:16]
-
 
 def _page(
     service: Service, kind: Kind, request: DescribeInput, variable: str | None, view: Callable[[Entity], Answer]
 ) -> Answer:
     asked = _Asked.read(kind, variable, request)
-    offset = _offset(request.next_token, asked)
-    found = _found(service, asked, offset, request.limit + 1)
-    answer: Answer = {"Results": [view(entity) for entity in found[: request.limit] if _is_wanted(entity, asked)]}
+    found = _found(service, asked, _after(request.next_token, asked), request.limit + 1)
+    shown = found[: request.limit]
+    answer: Answer = {"Results": [view(entity) for entity, _ in shown if _is_wanted(entity, asked)]}
     if len(found) > request.limit:
-        answer["NextToken"] = _token(offset + request.limit, asked)
+        answer["NextToken"] = _token(shown[-1][1], asked)
     return answer
 
 
-def _found(service: Service, asked: _Asked, offset: int, limit: int) -> list[Entity]:
+def _found(service: Service, asked: _Asked, after: Place | None, limit: int) -> list[tuple[Entity, Place]]:
     """Look a page up in the catalog."""
     by, conditions = FIELDS[asked.kind][asked.variable], asked.given
     if asked.variable == "Algorithm":
@@ -148,9 +148,15 @@ def _found(service: Service, asked: _Asked, offset: int, limit: int) -> list[Ent
         conditions = ()
     elif asked.variable in _TIMES:
         conditions = tuple(itertools.chain.from_iterable(_of_time(asked.variable, *each) for each in asked.given))
-    elif asked.variable == "RealtimeEndpointStatus":
-        conditions = tuple((name, "" if value == "NONE" else value) for name, value in asked.given)
-    return service.catalog.page(asked.kind, by, conditions, descending=asked.descending, offset=offset, limit=limit)
+    return service.catalog.placed_page(
+        asked.kind,
+        by,
+        conditions,
+        descending=asked.descending,
+        missing=_MISSING.get(asked.variable, ""),
+        after=after,
+        limit=limit,
+    )
 
 
 # --- times -----------------------------------------------------------------------------------------------------------
@@ -194,23 +200,26 @@ def _time(variable: str, name: Operator, value: str) -> datetime:
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
 
-def _token(offset: int, asked: _Asked) -> str:
-    """Return what NextToken asks the rest of a list with."""
-    return base64.urlsafe_b64encode(f"{offset}:{asked.digest}".encode()).decode()
+def _token(last: Place, asked: _Asked) -> str:
+    """Return what NextToken asks the rest of a list with: behind which place it goes on."""
+    return base64.urlsafe_b64encode(msgspec.json.encode((*last, _seal(last, asked)))).decode()
 
 
-def _offset(token: str | None, asked: _Asked) -> int:
-    """Return where a page begins; raises InvalidInputException for a token of another list, or of nobody."""
+def _after(token: str | None, asked: _Asked) -> Place | None:
+    """Return what a page comes after; raises InvalidInputException for a token of another list, or of nobody."""
     if token is None:
-        return 0
-    try:
-        text = base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except ValueError:
-        text = ""
-    offset, _, digest = text.partition(":")
-    if digest != asked.digest or not re.fullmatch("[0-9]{1,9}", offset, re.ASCII):
-        raise InvalidInputException(
-            "NextToken does not continue this list",
-            "Send the NextToken of the page before, with the same FilterVariable, comparisons and SortOrder.",
-        )
-    return int(offset)
+        return None
+    with contextlib.suppress(ValueError, msgspec.MsgspecError):
+        text = base64.b64decode(token, altchars=b"-_", validate=True)
+        value, number, seal = msgspec.json.decode(text, type=tuple[str, int, str])
+        if seal == _seal((value, number), asked):
+            return value, number
+    raise InvalidInputException(
+        "NextToken does not continue this list",
+        "Send the NextToken of the page before, with the same FilterVariable, comparisons and SortOrder.",
+    )
+
+
+def _seal(last: Place, asked: _Asked) -> str:
+    """Return what only a token of this very list has."""
+    return hashlib.sha256(repr((*last, *asked)).encode()).hexdigest()[:16]

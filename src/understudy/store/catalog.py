@@ -48,6 +48,9 @@ Tags = dict[str, str | None]
 Field = str | tuple[str, ...]
 """A column of the entities, or the path of a value within their documents."""
 
+Place = tuple[str, int]
+"""Where an entity stands in the order of a field: the field's value, and the number that older ones have lower."""
+
 Operator = Literal["EQ", "NE", "GT", "GE", "LT", "LE", "Prefix"]
 
 _ID_CHARACTERS = string.ascii_letters + string.digits
@@ -278,23 +281,46 @@ class Catalog:
         conditions: Sequence[tuple[Operator, str]] = (),
         *,
         descending: bool = False,
-        offset: int = 0,
+        missing: str = "",
+        after: Place | None = None,
         limit: int = 100,
     ) -> list[Entity]:
         """Return some entities of a kind in the order of one field, those that meet all conditions on that field.
 
-        Fields compare as text, byte by byte; DELETED entities are left out unless the conditions ask for the status.
+        Fields compare as text, byte by byte; an entity without the field counts as `missing`. DELETED entities are left
+        out unless the conditions ask for the status. `after` is the place of the last entity of the page before.
         """
-        query = sa.select(*_ENTITY).where(entities.c.kind == kind)
-        if by != "status" or not conditions:
-            query = query.where(entities.c.status != "DELETED")
+        placed = self.placed_page(
+            kind, by, conditions, descending=descending, missing=missing, after=after, limit=limit
+        )
+        return [entity for entity, _ in placed]
+
+    def placed_page(
+        self,
+        kind: str,
+        by: Field,
+        conditions: Sequence[tuple[Operator, str]] = (),
+        *,
+        descending: bool = False,
+        missing: str = "",
+        after: Place | None = None,
+        limit: int = 100,
+    ) -> list[tuple[Entity, Place]]:
+        """Return what `page` does, each entity with its place: whatever comes and goes, that is where it stood."""
+        number = entities.c.sequence
         with self.reading() as connection:
-            field = _field(connection, by)
+            field = _field(connection, by, missing)
+            query = sa.select(*_ENTITY, field.label("_value"), number.label("_number")).where(entities.c.kind == kind)
+            if by != "status" or not conditions:
+                query = query.where(entities.c.status != "DELETED")
             for operator, value in conditions:
                 query = query.where(_OPERATORS[operator](field, value))
-            order = (field.desc(), entities.c.sequence.desc()) if descending else (field, entities.c.sequence)
-            rows = connection.execute(query.order_by(*order).offset(offset).limit(limit)).mappings()
-            return [Entity(**row) for row in rows]
+            if after is not None:
+                beyond, later = ("LT", number < after[1]) if descending else ("GT", number > after[1])
+                query = query.where(_OPERATORS[beyond](field, after[0]) | ((field == after[0]) & later))
+            order = (field.desc(), number.desc()) if descending else (field, number)
+            rows = connection.execute(query.order_by(*order).limit(limit)).all()
+        return [(Entity(*values), (value, place)) for *values, value, place in rows]
 
     def tags(self, kind: str, entity_id: str) -> dict[str, str | None]:
         """Return an entity's tags in the order of their keys; raises NotFound."""
@@ -427,10 +453,10 @@ _OPERATORS: dict[Operator, Callable[[sa.ColumnElement[str], str], sa.ColumnEleme
 }
 
 
-def _field(connection: sa.Connection, by: Field) -> sa.ColumnElement[str]:
+def _field(connection: sa.Connection, by: Field, missing: str) -> sa.ColumnElement[str]:
     """Return a column, or a value within the document, as text that compares byte by byte on every database."""
     chosen = entities.c[by] if isinstance(by, str) else entities.c.document[by].as_string()
-    return sa.collate(sa.func.coalesce(chosen, ""), "C" if connection.dialect.name == "postgresql" else "BINARY")
+    return sa.collate(sa.func.coalesce(chosen, missing), "C" if connection.dialect.name == "postgresql" else "BINARY")
 
 
 def _made(kind: str, entity_id: str, document: Document, status: str, project: str, name: str) -> Entity:
