@@ -62,11 +62,12 @@ def test_log_tells_what_was_read(stage):
     ("data", "text", "error", "message"),
     [
         (DATA, "{", SchemaError, "the schema is not JSON"),
+        (DATA, "[" * 100_000, SchemaError, "the schema is nested too deeply"),
         (DATA, schema("age:NUMERIC", target="yes"), SchemaError, "the schema's target is 'yes'"),
         ("age,job,yes\n", NAMES, InvalidInput, "holds no record that the data source takes"),
         ("age,job,yes\n1\n2\n", NAMES, InvalidInput, "all 2 records could not be read"),
     ],
-    ids=["no schema", "no such target", "no rows", "no good rows"],
+    ids=["no schema", "deep schema", "no such target", "no rows", "no good rows"],
 )
 def test_unusable_data_are_refused(stage, data, text, error, message):
     """A data source without a usable schema or row says what is the matter."""

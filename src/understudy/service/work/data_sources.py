@@ -8,7 +8,7 @@ import msgspec
 
 from understudy.datasource import RowDigest
 from understudy.documents import plain
-from understudy.errors import InvalidInput
+from understudy.errors import InvalidInput, SchemaError
 from understudy.schema import MAX_TEXT, Schema
 from understudy.service.work.log import Log
 from understudy.service.work.rows import Rows, observations, open_rows
@@ -64,7 +64,10 @@ def compute(workshop: Workshop, entity: Entity, log: Log) -> dict[str, Any]:
 def schema_text(workshop: Workshop, document: dict[str, Any]) -> str:
     """Return the declared schema, read and checked; raises SchemaError."""
     text: str = document["schema"] or workshop.s3.text(document["schema_location"], 4 * MAX_TEXT)
-    Schema.from_json(text)
+    try:
+        Schema.from_json(text)
+    except RecursionError:
+        raise SchemaError("the schema is nested too deeply", "It is one object with a list of attributes.") from None
     return text
 
 
