@@ -179,6 +179,23 @@ def test_times_outside_of_all_time(five):
     assert names(five, FilterVariable="CreatedAt", LT="2017-01-01") == []
 
 
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999999", "9999-12-31T23:59:59.998Z"])
+def test_end_of_all_time_can_be_compared_with(five, end):
+    """What clients write for "for ever" is after everything, in every comparison."""
+    for comparison in ("LE", "LT", "NE"):
+        assert names(five, FilterVariable="CreatedAt", **{comparison: end}) == list("bdaec")
+    for comparison in ("GE", "GT", "EQ"):
+        assert names(five, FilterVariable="CreatedAt", **{comparison: end}) == []
+
+
+def test_day_without_hyphens_is_not_taken_for_seconds(five):
+    """Eight digits that may be meant as a day are refused with both ways to say it; other seconds are seconds."""
+    with pytest.raises(InvalidInputException, match=r"(?s)'20170211', which may be a day.* 2017-02-11 .* 20170211\.0"):
+        five.ask("DescribeDataSources", FilterVariable="CreatedAt", GE="20170211")
+    assert names(five, FilterVariable="CreatedAt", GE="20170211.0") == list("bdaec")
+    assert names(five, FilterVariable="CreatedAt", GE="100000000") == list("bdaec")
+
+
 @pytest.mark.parametrize("value", ["yesterday", "-1", "1e9", "999999999999", "0001-01-01T00:00:00+14:00x", ""])
 def test_what_is_no_time_is_said(five, value):
     """A time that cannot be read is invalid input, and the message shows how to write one."""
@@ -279,6 +296,12 @@ def test_what_a_project_made_is_listed(tmp_path):
     (evaluation,) = stage.ask("DescribeEvaluations", FilterVariable="MLModelId", EQ=model["MLModelId"])["Results"]
     assert float(evaluation["PerformanceMetrics"]["Properties"]["BinaryAUC"]) == learned["metrics"]["auc"]
     verbose = stage.ask("GetMLModel", MLModelId=model["MLModelId"], Verbose=True)
+    by_place = {"FilterVariable": "DataLocationS3", "EQ": sources[0]["DataLocationS3"]}
+    assert stage.ask("DescribeDataSources", **by_place)["Results"] == sources
+    assert names(stage, FilterVariable="DataLocationS3", Prefix="s3://calls/") == [item["Name"] for item in sources]
+    for operation in ("DescribeDataSources", "DescribeMLModels", "DescribeEvaluations"):
+        by_user = {"FilterVariable": "IAMUser", "EQ": "arn:aws:iam::000000000000:root"}
+        assert stage.ask(operation, **by_user) == stage.ask(operation)
     assert "outputs" in verbose["Recipe"]
     assert "attributes" in verbose["Schema"]
     source = stage.ask("GetDataSource", DataSourceId=sources[0]["DataSourceId"], Verbose=True)

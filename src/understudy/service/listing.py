@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from understudy.service import views
-from understudy.service.context import Call, Service
+from understudy.service.context import ROOT, Call, Service
 from understudy.service.entities import Kind
 from understudy.service.faults import InvalidInputException
 from understudy.service.shapes import (
@@ -24,7 +24,7 @@ from understudy.service.shapes import (
     DescribeInput,
     DescribeMLModelsInput,
 )
-from understudy.service.times import MILLISECOND, parsed, text_of
+from understudy.service.times import MILLISECOND, is_day, parsed, text_of
 from understudy.service.views import Answer
 from understudy.store.catalog import Entity, Field, Operator, Place
 
@@ -68,7 +68,7 @@ _OF_MODEL: dict[str, Field] = {
 }
 
 FIELDS: dict[Kind, dict[str, Field]] = {
-    "data_source": {**_COMMON, "DataLocationS3": ("location",)},
+    "data_source": {**_COMMON, "DataLocationS3": "address"},
     "model": {
         **_COMMON,
         "TrainingDataSourceId": ("training_data_source_id",),
@@ -82,7 +82,7 @@ FIELDS: dict[Kind, dict[str, Field]] = {
 }
 """Where each list's filter variables stand in the catalog."""
 
-_MISSING = {"RealtimeEndpointStatus": "NONE"}
+_MISSING = {"IAMUser": ROOT, "RealtimeEndpointStatus": "NONE"}
 """What is shown of objects for which the catalog holds nothing."""
 
 
@@ -186,6 +186,11 @@ def _is_wanted(entity: Entity, asked: _Asked) -> bool:
 
 
 def _time(variable: str, name: Operator, value: str) -> datetime:
+    if is_day(value):
+        raise InvalidInputException(
+            f"{name} is {value!r}, which may be a day or seconds since 1970",
+            f"Write {value[:4]}-{value[4:6]}-{value[6:]} for the day, {value}.0 for the seconds.",
+        )
     try:
         if name == "Prefix":
             raise ValueError

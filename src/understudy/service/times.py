@@ -14,6 +14,9 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS = re.compile(r"(\d{1,11})(?:\.(\d{1,9}))?")
 
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 998000, tzinfo=UTC)
+"""The last time that has a millisecond after it."""
+
 MILLISECOND = timedelta(milliseconds=1)
 """What the wire cannot tell apart."""
 
@@ -28,7 +31,7 @@ def epoch(text: str | None) -> float | None:
 def parsed(text: str) -> datetime:
     """Read epoch seconds, with or without a fraction, or ISO 8601 (UTC unless it says otherwise).
 
-    The result is cut to the millisecond, as times are shown. Raises ValueError.
+    The result is cut to the millisecond, as times are shown; the end of all time is one earlier. Raises ValueError.
     """
     text = text.strip()
     if seconds := _SECONDS.fullmatch(text):
@@ -37,9 +40,14 @@ def parsed(text: str) -> datetime:
         time = datetime.fromisoformat(text)
         since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH
     try:
-        return _EPOCH + since // MILLISECOND * MILLISECOND
+        return min(_EPOCH + since // MILLISECOND * MILLISECOND, _LAST)
     except OverflowError as error:
         raise ValueError(text) from error
+
+
+def is_day(text: str) -> bool:
+    """Tell whether a text has eight digits like a day, 20170211: seconds since 1970 have more by now."""
+    return re.fullmatch(r"\d{8}", text.strip(), re.ASCII) is not None
 
 
 def text_of(time: datetime) -> str:

@@ -46,7 +46,10 @@ Document = Mapping[str, Any]
 Tags = dict[str, str | None]
 
 Field = str | tuple[str, ...]
-"""A column of the entities, or the path of a value within their documents."""
+"""A column of the entities, `address`, or the path of a value within their documents.
+
+The address is where an entity's rows lie: those that a project made lie below its name.
+"""
 
 Place = tuple[str, int]
 """Where an entity stands in the order of a field: the field's value, and the number that older ones have lower."""
@@ -316,8 +319,7 @@ class Catalog:
             for operator, value in conditions:
                 query = query.where(_OPERATORS[operator](field, value))
             if after is not None:
-                beyond, later = ("LT", number < after[1]) if descending else ("GT", number > after[1])
-                query = query.where(_OPERATORS[beyond](field, after[0]) | ((field == after[0]) & later))
+                query = query.where(_follows(field, number, after, descending=descending))
             order = (field.desc(), number.desc()) if descending else (field, number)
             rows = connection.execute(query.order_by(*order).limit(limit)).all()
         return [(Entity(*values), (value, place)) for *values, value, place in rows]
@@ -439,6 +441,8 @@ class Catalog:
 
 
 _ENTITY: Sequence[sa.Column[Any]] = [entities.c[field] for field in Entity.__struct_fields__]
+_LOCATION = entities.c.document[("location",)].as_string()
+_ADDRESS = sa.case((entities.c.project == "", _LOCATION), else_="s3://" + entities.c.project + "/" + _LOCATION)
 _ENDPOINTS = sa.select(*(endpoints.c[field] for field in EndpointState.__struct_fields__))
 _SERVING = sa.select(revisions.c.value).where(revisions.c.name == "serving")
 
@@ -455,8 +459,21 @@ _OPERATORS: dict[Operator, Callable[[sa.ColumnElement[str], str], sa.ColumnEleme
 
 def _field(connection: sa.Connection, by: Field, missing: str) -> sa.ColumnElement[str]:
     """Return a column, or a value within the document, as text that compares byte by byte on every database."""
-    chosen = entities.c[by] if isinstance(by, str) else entities.c.document[by].as_string()
+    if by == "address":
+        chosen: sa.ColumnElement[str] = _ADDRESS
+    else:
+        chosen = entities.c[by] if isinstance(by, str) else entities.c.document[by].as_string()
     return sa.collate(sa.func.coalesce(chosen, missing), "C" if connection.dialect.name == "postgresql" else "BINARY")
+
+
+def _follows(
+    field: sa.ColumnElement[str], number: sa.ColumnElement[int], after: Place, *, descending: bool
+) -> sa.ColumnElement[bool]:
+    """Tell what comes after a place."""
+    value, last = after
+    if descending:
+        return (field < value) | ((field == value) & (number < last))
+    return (field > value) | ((field == value) & (number > last))
 
 
 def _made(kind: str, entity_id: str, document: Document, status: str, project: str, name: str) -> Entity:
