@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from service.work.stage import schema
 from service.work.test_models import calls, text
 from understudy.model import Model
+from understudy.service.thresholds import is_positive
 from understudy.service.work.figures import java_double, scientific
 
 RESULT = "out/batch-prediction/result"
@@ -70,11 +71,24 @@ def test_regression_gives_the_value(stage, monkeypatch):
 def test_threshold_of_the_model_decides(stage, monkeypatch):
     """The best answer is 1 from the model's own threshold on."""
     document = learned(stage)
-    stage.store.catalog.create("model", "ml-high", {**document, "threshold": 0.77}, status="COMPLETED")
+    stage.store.catalog.create("model", "ml-high", {**document, "threshold": 0.75}, status="COMPLETED")
     stage.data_source("ds", stage.put("b.csv", "age\n1\n2\n"), schema("age:NUMERIC"))
-    scoring(monkeypatch, [0.76, 0.77])
+    scoring(monkeypatch, [0.74, 0.75])
     stage.batch("bp", "ml-high", "ds")
-    assert result(stage, "bp-b.csv") == "bestAnswer,score\n0,7.6E-1\n1,7.7E-1\n"
+    assert result(stage, "bp-b.csv") == "bestAnswer,score\n0,7.4E-1\n1,7.5E-1\n"
+
+
+def test_threshold_cuts_as_in_realtime(stage, monkeypatch):
+    """A score is compared as the 32 bits that clients are shown, for which 0.7 is below 0.7; evaluations do so, too."""
+    document = learned(stage)
+    stage.store.catalog.create("model", "ml-cut", {**document, "threshold": 0.7}, status="COMPLETED")
+    names = schema("age:NUMERIC", "y:BINARY", target="y")
+    stage.data_source("ds", stage.put("b.csv", "age,y\n1,1\n2,0\n3,1\n"), names)
+    assert not is_positive(0.7, 0.7)
+    scoring(monkeypatch, [0.7, 0.1, 0.9] * 2)
+    stage.batch("bp", "ml-cut", "ds")
+    assert result(stage, "bp-b.csv").splitlines()[1:] == ["1,0,7E-1", "0,0,1E-1", "1,1,9E-1"]
+    assert stage.evaluation("ev", "ml-cut", "ds")["metrics"]["recall"] == 0.5
 
 
 def test_each_file_has_its_result_and_the_manifest_names_them(stage):

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from understudy.model import Model, Scores
 from understudy.schema import ModelType, Schema
+from understudy.service.thresholds import is_positive
 from understudy.service.work.data_sources import message, remarks
 from understudy.service.work.figures import scientific
 from understudy.service.work.log import Log
@@ -106,7 +107,7 @@ class Answers:
     def _answers(self, scores: Scores) -> list[pa.Array]:
         if self.target.type is ModelType.MULTICLASS:
             return [scientific(column) for column in scores.T]
-        best = [pa.array((scores >= self.threshold).astype(np.int8)).cast(pa.string())]
+        best = [pa.array(is_positive(scores, self.threshold).astype(np.int8)).cast(pa.string())]
         return [*(best if self.target.type is ModelType.BINARY else []), scientific(scores)]
 
 

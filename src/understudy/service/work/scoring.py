@@ -25,12 +25,17 @@ def threshold_of(model: Entity) -> float:
 
 
 def judge(model: Model, observations: Iterable[pa.RecordBatch]) -> tuple[AnyScores, int]:
-    """Score observations; return their scores beside their targets, and how many had no usable one."""
+    """Score observations; return their scores beside their targets, and how many had no usable one.
+
+    Scores of a BINARY model are rounded to the 32 bits that clients are shown: a threshold cuts here as it does there.
+    """
     target = model.target.of_stored
     seen, unused = empty_scores(target), 0
     for batch in observations:
         cells = batch.column(target.name)
         scores = model.score(batch)
+        if target.type is ModelType.BINARY:
+            scores = scores.astype(np.float32).astype(np.float64)
         usable = usable_cells(target, cells) & _comparable(target.type, scores)
         unused += batch.num_rows - int(np.count_nonzero(usable))
         kept = cells if usable.all() else cells.filter(pa.array(usable))
