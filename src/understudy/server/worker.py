@@ -37,7 +37,7 @@ IDLE_SECONDS = 3600
 HEAD_SECONDS = 60.0
 """How long a request's head may take to arrive."""
 HEAD_BYTES = 64 * 1024
-"""How long a request's head may be, about: what came together with its end is not counted."""
+"""How long a request's head may be, and what follows a body; about: what came together with its end is not counted."""
 GOODBYE_SECONDS = 1.0
 """How long answers announce the end of their connections before connections are closed."""
 
@@ -140,10 +140,12 @@ class _Server(uvicorn.Server):
 
 
 class _Patient(HttpToolsProtocol):
-    """HTTP with limits on how long the head of a request may take, and be."""
+    """HTTP with limits on how long the head of a request may take, and on all that is neither body nor answer."""
 
     _head_timer: asyncio.TimerHandle | None = None
-    _head_bytes = 0
+    """Runs while a head arrives."""
+    _loose_bytes = 0
+    """Received since the last that was worth something: a whole head, a piece of a body, the end of a request."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -154,33 +156,45 @@ class _Patient(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._loose_bytes += len(data)
         super().data_received(data)
-        if self._head_timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                self._refuse_head()
+        if self._loose_bytes > HEAD_BYTES:
+            self._refuse()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._expect_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_timer is not None:  # what comes after a body would otherwise be one with the head, without end
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._head_is_here()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._loose_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._loose_bytes = 0
+        super().on_message_complete()
+
     def _expect_head(self) -> None:
         self._head_is_here()
-        self._head_bytes = 0
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def _head_is_here(self) -> None:
+        self._loose_bytes = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _refuse_head(self) -> None:
+    def _refuse(self) -> None:
+        in_head = self._head_timer is not None
         self._head_is_here()
-        if self.cycle is None or self.cycle.response_complete:  # otherwise it would fall into another answer
+        if in_head and (self.cycle is None or self.cycle.response_complete):  # else it would fall into another answer
             self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n")
             self.transport.write(b"content-length: 0\r\n\r\n")
         self.transport.close()
