@@ -13,12 +13,12 @@ import os
 import select
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from understudy.errors import UnderstudyError
+from understudy.forking import STOPS, forked
 from understudy.server.board import Board
 
 _LOG = logging.getLogger(__name__)
@@ -26,12 +26,9 @@ _LOG = logging.getLogger(__name__)
 DRAIN_SECONDS = 30.0
 """How long requests under way may take to end after SIGTERM."""
 
-_STOPS = (signal.SIGTERM, signal.SIGINT)
 _TICK_SECONDS = 0.2
 _FORK_SECONDS = 1.0
 """How long after the system refused a process another is asked for."""
-_ORPHAN_SECONDS = 2.0
-"""How long a process whose parent has died may take to end."""
 _EARLY_SECONDS = 5.0
 """A process that dies so soon after its start is started again after a pause only."""
 _HOPELESS = 5
@@ -86,7 +83,7 @@ class Supervisor:
     def _start(self, child: _Child) -> None:
         child.started = time.monotonic()
         try:
-            child.pid = _forked(child.run)
+            child.pid = forked(child.run)
         except OSError as error:
             _LOG.error("%s cannot be started now: %s", child.name, error.strerror)
             child.not_before = time.monotonic() + _FORK_SECONDS
@@ -149,48 +146,6 @@ def _bound(answer: Callable[[int], None], number: int) -> Callable[[], None]:
     return lambda: answer(number)
 
 
-def _forked(run: Callable[[], None]) -> int:
-    """Run something in a process of its own, which ends with this one; return its id."""
-    parent = os.getpid()
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # none may reach a child that still has its parent's handlers
-    try:
-        pid = os.fork()
-        if pid == 0:
-            _become(run, parent)
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-    return pid
-
-
-def _become(run: Callable[[], None], parent: int) -> None:
-    """Be a child: run, and never come back into the frames of the supervisor."""
-    code = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor passes it on
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-        run()
-        code = 0
-    except UnderstudyError as error:
-        _LOG.error("%s", error)
-    except BaseException:  # noqa: BLE001 - nothing may reach the frames of the supervisor
-        _LOG.exception("a process of the server ended by an error")
-    finally:
-        os._exit(code)
-
-
-def _end_with(parent: int) -> None:
-    """Ask this process to end when its parent has, and end it where it does not."""
-    while os.getppid() == parent:
-        time.sleep(_TICK_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_ORPHAN_SECONDS)
-    os._exit(1)
-
-
 @contextlib.contextmanager
 def _signals() -> Iterator[tuple[int, list[int]]]:
     """Give a pipe that wakes whoever waits for it when a signal comes, and the signals that ask to stop."""
@@ -198,7 +153,7 @@ def _signals() -> Iterator[tuple[int, list[int]]]:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
-    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in _STOPS}
+    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in STOPS}
     before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
     fd = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
