@@ -42,7 +42,7 @@ def signed(keys):
 
     def make(payload):
         scope = "20130524/us-east-1/s3/aws4_request"
-        return Signed(keys.default(), "us-east-1", "20130524T000000Z", scope, payload, b"key", "0" * 64, False)
+        return Signed(keys.default(), "20130524T000000Z", scope, payload, b"key", "0" * 64)
 
     return make
 

@@ -11,7 +11,7 @@ import time
 import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from server.s3_server import S3Server
+from understudy.server.signature import presign
 from understudy.store.uploads import Uploads
 
 ODD_KEYS = [
@@ -636,6 +637,99 @@ def test_presigned_addresses(s3, server, bucket):
     assert fetch(server, "GET", put)[0] == 403
 
 
+PUT_WITH = {
+    "ContentType": "text/csv",
+    "Metadata": {"a": "b c"},
+    "ServerSideEncryption": "AES256",
+    "CacheControl": "no-cache",
+}
+SENT_WITH = {
+    "Content-Type": "text/csv",
+    "x-amz-meta-a": "b c",
+    "x-amz-server-side-encryption": "AES256",
+    "Cache-Control": "no-cache",
+}
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_presigned_put_keeps_what_was_signed(server, s3, bucket, version):
+    """An object put by an address has the type, metadata and encryption that this was made with, in either version."""
+    put = {"Bucket": bucket, "Key": "k", **PUT_WITH}
+    url = server.client(signature_version=version).generate_presigned_url("put_object", put)
+    assert fetch(server, "PUT", url, b"hello", SENT_WITH | {"Content-Type": "text/plain"})[0] == 403
+    assert fetch(server, "PUT", url, b"hello", SENT_WITH)[0] == 200
+    got = s3.get_object(Bucket=bucket, Key="k")
+    assert {name: got[name] for name in PUT_WITH} == PUT_WITH
+    # By version 2 the address itself has them, all but those that S3 never signs; by version 4 they must be sent.
+    status = fetch(server, "PUT", url, b"again", {"Cache-Control": "no-cache"})[0]
+    assert status == (200 if version == "s3" else 403)
+    got = s3.get_object(Bucket=bucket, Key="k")
+    assert {name: got[name] for name in PUT_WITH} == PUT_WITH
+
+
+@pytest.fixture
+def copies(s3, bucket):
+    """Put a source and a target; give what to presign: a copy onto the target, and one to a part of an upload to it."""
+    source = {"CopySource": {"Bucket": bucket, "Key": "source"}}
+    s3.put_object(Bucket=bucket, Key="source", Body=b"hello")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"before")
+    upload = {"Bucket": bucket, "Key": "k", **source}
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    part = {**upload, "UploadId": upload_id, "PartNumber": 1, "CopySourceRange": "bytes=1-2"}
+    return [("copy_object", upload), ("upload_part_copy", part)]
+
+
+def test_presigned_copy_copies(server, s3, bucket, copies):
+    """An address of version 2 that copies does so, an object or a part, without any header."""
+    for operation, target in copies:
+        status, body, _ = fetch(server, "PUT", server.client().generate_presigned_url(operation, target))
+        assert (status, b"Result>" in body) == (200, True)
+    assert body_of(s3, bucket, "k") == b"hello"
+    upload_id = copies[1][1]["UploadId"]
+    assert [part["Size"] for part in s3.list_parts(Bucket=bucket, Key="k", UploadId=upload_id)["Parts"]] == [2]
+
+
+def test_presigned_copy_without_its_headers_is_refused(server, s3, bucket, copies):
+    """An address of version 4 that copies does so with the headers that it names, and without them changes nothing."""
+    sent = {"x-amz-copy-source": f"{bucket}/source"}
+    part_sent = sent | {"x-amz-copy-source-range": "bytes=1-2"}
+    for (operation, target), headers in zip(copies, (sent, part_sent), strict=True):
+        url = s3.generate_presigned_url(operation, target)
+        before = server.blobs()
+        assert fetch(server, "PUT", url)[0] == 403
+        assert server.blobs() == before
+        status, body, _ = fetch(server, "PUT", url, headers=headers)
+        assert (status, b"Result>" in body) == (200, True)
+    assert body_of(s3, bucket, "k") == b"hello"
+
+
+def test_copy_that_stands_in_the_query_is_a_copy(server, s3, bucket):
+    """An address of version 4 with its headers in the query, as SDKs of other languages make it, does what they say."""
+    s3.put_object(Bucket=bucket, Key="source", Body=b"hello")
+    query = f"x-amz-copy-source={bucket}%2Fsource&x-amz-metadata-directive=REPLACE&x-amz-meta-a=b"
+    url = f"http://127.0.0.1:{server.port}/{bucket}/copy?{query}"
+    url = presign(server.keys.default(), "PUT", url, "s3", 60, datetime.now(UTC))
+    assert fetch(server, "PUT", url)[0] == 200
+    assert body_of(s3, bucket, "copy") == b"hello"
+    assert s3.head_object(Bucket=bucket, Key="copy")["Metadata"] == {"a": "b"}
+    assert fetch(server, "PUT", url.replace("meta-a", "meta-b"))[0] == 403
+
+
+def test_presigned_digest_is_held(server, s3, bucket):
+    """A body other than the one whose MD5 or checksum was signed is refused, and the object of before stays."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"before")
+    md5 = base64.b64encode(hashlib.md5(b"hello").digest()).decode()
+    sha256 = base64.b64encode(hashlib.sha256(b"hello").digest()).decode()
+    for announced in ({"ContentMD5": md5}, {"ChecksumSHA256": sha256}):
+        put = {"Bucket": bucket, "Key": "k", **announced}
+        url = server.client().generate_presigned_url("put_object", put)
+        status, body, _ = fetch(server, "PUT", url, b"other")
+        assert (status, b"<Code>BadDigest</Code>" in body) == (400, True)
+        assert body_of(s3, bucket, "k") == b"before"
+    assert fetch(server, "PUT", url, b"hello")[0] == 200
+    assert body_of(s3, bucket, "k") == b"hello"
+
+
 def test_key_for_predictions_sees_nothing(server, bucket):
     """A key that may only ask for predictions is denied everything here."""
     client = server.client(server.keys.make("app", "predict"))
@@ -810,11 +904,11 @@ def wait_until(condition):
         time.sleep(0.005)
 
 
-def fetch(server, method, url, body=None):
+def fetch(server, method, url, body=None, headers=None):
     """Send a request to an address as it stands; return status, body and headers."""
     parts = urlsplit(url)
     with contextlib.closing(HTTPConnection("127.0.0.1", server.port)) as connection:
-        connection.request(method, f"{parts.path}?{parts.query}", body)
+        connection.request(method, f"{parts.path}?{parts.query}", body, headers or {})
         response = connection.getresponse()
         return response.status, response.read(), {name.lower(): value for name, value in response.getheaders()}
 

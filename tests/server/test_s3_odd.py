@@ -133,7 +133,7 @@ BODIES = [
     b"<ServerSideEncryptionConfiguration>&#1;</ServerSideEncryptionConfiguration>",
     b"<OwnershipControls/>",
 ]
-SIGNED = Signed(Key("id", "s", "n", "admin"), "us-east-1", "", "", "UNSIGNED-PAYLOAD", b"", "", presigned=False)
+SIGNED = Signed(Key("id", "s", "n", "admin"), "", "", "UNSIGNED-PAYLOAD", b"", "")
 
 parameters = st.tuples(st.sampled_from([*SUBRESOURCES, *PARAMETERS]), st.sampled_from(VALUES))
 

@@ -49,7 +49,7 @@ def test_address_that_boto3_makes_by_default_is_accepted(s3, keys):
     request = arrived("GET", url_of(s3))
     assert is_version_2(request)
     signed = verify(request, keys, "s3", NOW)
-    assert (signed.key.id, signed.payload, signed.presigned) == (ID, UNSIGNED_PAYLOAD, True)
+    assert (signed.key.id, signed.payload, signed.hoisted) == (ID, UNSIGNED_PAYLOAD, {})
 
 
 @given(key=st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable() and text.strip("/. ")))
@@ -62,13 +62,46 @@ def test_any_key_may_be_presigned(s3, keys, key):
 def test_upload_may_be_presigned_with_its_type(s3, keys):
     """A presigned PUT that names a content type is accepted from a client that sends it."""
     url = url_of(s3, "put_object", ContentType="text/csv")
-    assert verify(arrived("PUT", url, {"Content-Type": "text/csv"}), keys, "s3", NOW).presigned
+    assert verify(arrived("PUT", url, {"Content-Type": "text/csv"}), keys, "s3", NOW).key.id == ID
+
+
+def test_headers_of_an_address_are_handed_on(s3, keys):
+    """What boto3 moves from headers into the address is told as headers, in the bytes that headers travel in."""
+    url = url_of(s3, "put_object", ContentType="text/csv", ContentMD5="md5", Metadata={"a": "b c"}, Tagging="t=é")
+    expected = {"content-type": "text/csv", "content-md5": "md5", "x-amz-meta-a": "b c", "x-amz-tagging": "t=Ã©"}
+    assert verify(arrived("PUT", url), keys, "s3", NOW).hoisted == expected
+
+
+def test_signed_header_has_one_value(s3, keys):
+    """A header that stands in the address cannot be sent with another value, nor be added where none was signed."""
+    url = url_of(s3, "put_object", ContentType="text/csv", Metadata={"a": "b"})
+    for header in ("content-type", "x-amz-meta-a"):
+        assert reason(arrived("PUT", url, {header: "other"}), keys) is Reason.UNSIGNED_HEADER
+    for header in ("content-type", "content-md5", "x-amz-meta-b"):
+        assert reason(arrived("PUT", url_of(s3, "put_object"), {header: "other"}), keys) is Reason.MISMATCH
+        assert reason(arrived("PUT", f"{url_of(s3, 'put_object')}&{header}=other"), keys) is Reason.MISMATCH
+
+
+@pytest.mark.parametrize(
+    "added", ["x-amz-meta-a=1&X-Amz-Meta-A=1", "x-amz-meta-a=%0d%0aSet-Cookie:%20a", "x-amz-meta-a:%20b%0d%0ac=1"]
+)
+def test_what_is_no_header_is_refused(s3, keys, added):
+    """A parameter that could not have been a header, or stands there twice, is refused before it is used."""
+    assert reason(arrived("PUT", f"{url_of(s3, 'put_object')}&{added}"), keys) is Reason.MALFORMED_QUERY
+
+
+def test_parameters_beside_the_signature_are_told(s3, keys):
+    """Version 2 signs some parameters only: those that anybody may have added are told."""
+    url = url_of(s3, "upload_part", UploadId="u", PartNumber=2)
+    assert "attributes" not in verify(arrived("GET", url_of(s3)), keys, "s3", NOW).unsigned
+    assert "attributes" in verify(arrived("GET", url_of(s3) + "&attributes"), keys, "s3", NOW).unsigned
+    assert not {"uploadId", "partNumber"} & verify(arrived("PUT", url), keys, "s3", NOW).unsigned
 
 
 def test_part_of_an_upload_may_be_presigned(s3, keys):
     """Parameters that say what is meant are part of what is signed."""
     url = url_of(s3, "upload_part", UploadId="u", PartNumber=2)
-    assert verify(arrived("PUT", url), keys, "s3", NOW).presigned
+    assert verify(arrived("PUT", url), keys, "s3", NOW).key.id == ID
     assert reason(arrived("PUT", url.replace("partNumber=2", "partNumber=3")), keys) is Reason.MISMATCH
 
 
@@ -97,5 +130,5 @@ def test_other_method_is_refused(s3, keys):
 def test_expired_address_is_refused(s3, keys):
     """An address is good for as long as was asked for."""
     request = arrived("GET", url_of(s3, seconds=60))
-    assert verify(request, keys, "s3", NOW + timedelta(seconds=50)).presigned
+    assert verify(request, keys, "s3", NOW + timedelta(seconds=50)).key.id == ID
     assert reason(request, keys, NOW + timedelta(seconds=120)) is Reason.EXPIRED

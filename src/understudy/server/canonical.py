@@ -44,7 +44,7 @@ def canonical_requests(
 
 def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
     """Return what is signed: algorithm, time, scope and the canonical request's digest."""
-    return f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashlib.sha256(_wire(canonical)).hexdigest()}"
+    return f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashlib.sha256(wire(canonical)).hexdigest()}"
 
 
 @lru_cache(maxsize=64)
@@ -59,6 +59,14 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
 def sign(key: bytes, text: str) -> str:
     """Return a text's signature, hexadecimal."""
     return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def wire(text: str) -> bytes:
+    """Return the bytes of a text that is signed: headers come as one character for each byte."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode()
 
 
 def without(query: str, name: str) -> str:
@@ -109,11 +117,3 @@ def _different(*readings: str) -> list[str]:
 def _folded(value: str) -> str:
     """Return a header's value with each stretch of blanks as one; a no-break space may be half a letter in UTF-8."""
     return " ".join(part for part in value.replace("\t", " ").split(" ") if part)
-
-
-def _wire(text: str) -> bytes:
-    """Return a canonical request's bytes: headers come as one character for each byte."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.encode()

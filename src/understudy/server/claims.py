@@ -18,6 +18,10 @@ LONGEST_EXPIRY = 604_800
 """Seconds that a presigned address may be good for: a week."""
 
 _NAMED_IN_QUERY = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature")
+_OF_THE_SIGNATURE = frozenset(
+    {name.lower() for name in (*_NAMED_IN_QUERY, "X-Amz-Expires")} | {"x-amz-security-token", "x-amz-content-sha256"}
+)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _BASIC = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 
 
@@ -87,6 +91,36 @@ def read_claim(request: Request) -> Claim:
         Reason.MISSING,
         "Missing Authentication Token: the request is not signed. `understudy env` prints the keys to sign with.",
     )
+
+
+def hoisted_headers(request: Request) -> dict[str, str]:
+    """Return the headers that a presigned address carries in its query, by lower-case name, as if they had been sent.
+
+    Raises
+    ------
+    SignatureError : one is no header, stands there twice, or was sent, too, and with another value.
+
+    """
+    found: dict[str, str] = {}
+    for name, text in request.query:
+        header, value = name.lower(), text.strip().encode().decode("latin-1")
+        if not _is_hoisted(header):
+            continue
+        if header in found:
+            _refuse_query(f"The query has {header} twice.")
+        if not (_HEADER_NAME.fullmatch(header) and text.isprintable()):
+            _refuse_query(f"The parameter {header[:80]!r} of the query cannot be a header, or its value not that of one.")
+        if request.headers.get(header, value) != value:
+            raise SignatureError(
+                Reason.UNSIGNED_HEADER,
+                f"The header {header} was sent with another value than the one that was signed in the query.",
+            )
+        found[header] = value
+    return found
+
+
+def _is_hoisted(name: str) -> bool:
+    return name in {"content-md5", "content-type"} or (name.startswith("x-amz-") and name not in _OF_THE_SIGNATURE)
 
 
 def _presigned(query: Mapping[str, str]) -> bool:

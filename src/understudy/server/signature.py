@@ -8,20 +8,29 @@ header or in the query (presigned); security tokens are not looked at: keys here
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from understudy.server.canonical import ALGORITHM, canonical_requests, sign, signing_key, string_to_sign, without
-from understudy.server.claims import LONGEST_EXPIRY, Claim, claimed_service, is_version_2, read_claim
+from understudy.server.claims import (
+    LONGEST_EXPIRY,
+    Claim,
+    claimed_service,
+    hoisted_headers,
+    is_version_2,
+    read_claim,
+)
 from understudy.server.http import Request
 from understudy.server.keys import Key, Keys
 from understudy.server.refusals import JSON_ERRORS, S3_ERRORS, Reason, Refusal, SignatureError
-from understudy.server.version2 import is_presigned, verify_presigned
+from understudy.server.version2 import is_presigned, unsigned_parameters, verify_presigned
 
 __all__ = [
     "JSON_ERRORS",
@@ -55,13 +64,13 @@ PAYLOAD_WORDS = (UNSIGNED_PAYLOAD, SIGNED_CHUNKS, SIGNED_CHUNKS_TRAILER, UNSIGNE
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _HASH_HEADER = "x-amz-content-sha256"
+_SUMMED_BY_SDK = "x-amz-sdk-checksum-algorithm"
 
 
 class Signed(msgspec.Struct, frozen=True):
     """A request whose signature was verified."""
 
     key: Key
-    region: str
     timestamp: str
     """When it was signed, as 20130524T000000Z."""
     scope: str
@@ -71,7 +80,10 @@ class Signed(msgspec.Struct, frozen=True):
     signing_key: bytes
     signature: str
     """The request's own; the first chunk of a signed stream is signed behind it."""
-    presigned: bool
+    hoisted: Mapping[str, str] = {}
+    """Headers that stand in a presigned address, by lower-case name; they count as if they had been sent."""
+    unsigned: frozenset[str] = frozenset()
+    """Parameters of the query that the signature does not vouch for; version 4 leaves none."""
 
     def __repr__(self) -> str:
         return f"Signed(key={self.key!r}, timestamp={self.timestamp!r}, scope={self.scope!r}, payload={self.payload!r})"
@@ -105,16 +117,22 @@ def verify(request: Request, keys: Keys, service: str, now: datetime, body: byte
     _check_signature(request, claim, payload, secret_key)
     if service == "s3" and body is not None and _DIGEST.fullmatch(payload):
         _check_body(payload, body)
-    return Signed(
-        key, claim.region, claim.timestamp, claim.scope, payload, secret_key, claim.signature, claim.expires is not None
-    )
+    hoisted = {} if claim.expires is None else _meant(hoisted_headers(request))
+    return Signed(key, claim.timestamp, claim.scope, payload, secret_key, claim.signature, hoisted)
 
 
 def _older(request: Request, keys: Keys, now: datetime) -> Signed:
     """Check an address that was presigned by version 2; what is sent to it is not signed."""
-    key, signature = verify_presigned(request, keys, now)
-    timestamp = _basic(now)
-    return Signed(key, "", timestamp, "", UNSIGNED_PAYLOAD, b"", signature, presigned=True)
+    hoisted = hoisted_headers(request)
+    whole = dataclasses.replace(request, headers={**request.headers, **hoisted})
+    key = verify_presigned(whole, keys, now)
+    return Signed(key, _basic(now), "", UNSIGNED_PAYLOAD, b"", "", _meant(hoisted), unsigned_parameters(request))
+
+
+def _meant(hoisted: Mapping[str, str]) -> dict[str, str]:
+    """Leave out a checksum that an SDK computed by itself when it presigned: of no body, as there was none yet."""
+    algorithm = hoisted.get(_SUMMED_BY_SDK, "").lower()
+    return {name: hoisted[name] for name in hoisted if name not in {_SUMMED_BY_SDK, f"x-amz-checksum-{algorithm}"}}
 
 
 def presign(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from understudy.server.canonical import wire
 from understudy.server.http import Request
 from understudy.server.keys import Key, Keys
 from understudy.server.refusals import Reason, SignatureError
@@ -32,8 +32,16 @@ def is_presigned(request: Request) -> bool:
     return "AWSAccessKeyId=" in request.raw_query and "Signature=" in request.raw_query
 
 
-def verify_presigned(request: Request, keys: Keys, now: datetime) -> tuple[Key, str]:
-    """Check a presigned address; return the key and the signature. Raises SignatureError."""
+def unsigned_parameters(request: Request) -> frozenset[str]:
+    """Return the names in a presigned address that its signature does not vouch for; others may have added them."""
+    return frozenset(name for name, _ in request.query) - _SIGNED_PARAMETERS
+
+
+def verify_presigned(request: Request, keys: Keys, now: datetime) -> Key:
+    """Check a presigned address; return the key. Raises SignatureError.
+
+    Headers that stand in the address are among the request's.
+    """
     query = dict(request.query)
     missing = [name for name in _NAMES if not query.get(name)]
     if missing or not re.fullmatch("[0-9]{1,12}", query["Expires"]):
@@ -49,37 +57,28 @@ def verify_presigned(request: Request, keys: Keys, now: datetime) -> tuple[Key, 
         raise SignatureError(
             Reason.EXPIRED, f"Request has expired: it was good until {query['Expires']}, now is {now.astimezone(UTC)}."
         )
-    found = query["Signature"].encode()
-    for text in _strings_to_sign(request, query):
-        made = base64.b64encode(hmac.digest(key.secret.encode(), text.encode(), "sha1"))
-        if hmac.compare_digest(made, found):
-            return key, query["Signature"]
-    raise SignatureError(
-        Reason.MISMATCH,
-        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
-        f"Key and signing method.\n\nThe String-to-Sign should have been\n'{text}'\n",
-    )
+    text = _string_to_sign(request, query["Expires"])
+    made = base64.b64encode(hmac.digest(key.secret.encode(), wire(text), "sha1"))
+    if not hmac.compare_digest(made, query["Signature"].encode()):
+        raise SignatureError(
+            Reason.MISMATCH,
+            "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+            f"Access Key and signing method.\n\nThe String-to-Sign should have been\n'{text}'\n",
+        )
+    return key
 
 
-def _strings_to_sign(request: Request, query: Mapping[str, str]) -> Iterator[str]:
-    """Yield what may have been signed: Content-MD5 and Content-Type as sent, or as they stand in the query."""
-    for given in (request.headers, {name.lower(): value for name, value in query.items()}):
-        lines = [request.method, given.get("content-md5", ""), given.get("content-type", ""), query["Expires"]]
-        yield "\n".join([*lines, *_amazon_headers(request, query), _resource(request)])
-
-
-def _amazon_headers(request: Request, query: Mapping[str, str]) -> list[str]:
-    """Return the headers of Amazon's own, sorted; presigned, they may stand in the query."""
-    sent = {**query, **request.headers}
-    return [f"{name.lower()}:{sent[name].strip()}" for name in sorted(sent, key=str.lower) if _is_amazons(name)]
-
-
-def _is_amazons(name: str) -> bool:
-    return name.lower().startswith("x-amz-")
+def _string_to_sign(request: Request, expires: str) -> str:
+    """Return what is signed, as one character for each byte."""
+    headers = request.headers
+    amazons = [f"{name}:{headers[name].strip()}" for name in sorted(headers) if name.startswith("x-amz-")]
+    lines = [request.method, headers.get("content-md5", ""), headers.get("content-type", ""), expires]
+    return "\n".join([*lines, *amazons, _resource(request)])
 
 
 def _resource(request: Request) -> str:
     signed = sorted((name, value) for name, value in request.query if name in _SIGNED_PARAMETERS)
     return request.raw_path + "".join(
-        f"{'&' if place else '?'}{name}{'=' + value if value else ''}" for place, (name, value) in enumerate(signed)
+        f"{'&' if place else '?'}{name}{'=' + value.encode().decode('latin-1') if value else ''}"
+        for place, (name, value) in enumerate(signed)
     )

@@ -35,7 +35,8 @@ async def answer(door: S3Door, request: Request, signed: Signed) -> Response:
     body = Tracked(aiter(request.body))
     headers = {"x-amz-request-id": failed.request_id}
     try:
-        response = await _answer(door, dataclasses.replace(request, body=body), signed, failed)
+        whole = dataclasses.replace(request, headers={**request.headers, **signed.hoisted}, body=body)
+        response = await _answer(door, whole, signed, failed)
     except FAILURES as error:
         response = failed(error)
         if not await body.drained():  # what is left of it must not be taken for the next request
