@@ -345,15 +345,41 @@ def test_busy_catalog_is_waited_for(desk, instead, monkeypatch):
 
 
 def test_operations_leave_the_event_loop_free_but_for_predict(desk, instead):
-    """What may wait for a disk runs in a thread; a prediction is answered at once."""
+    """What may wait for a disk runs in a thread, the search for who does not answer, too; a prediction does not."""
     threads = []
 
     def function(*_):
         threads.append(threading.current_thread())
         raise PredictorNotMountedException("nobody")
 
-    for name in ("GetMLModel", "Predict"):
+    desk.stage.memory.by_id["ml-1"] = desk.stage.memory.by_name["policies"] = desk.stage.fake_served("ml-1")
+    for name, model_id in (("GetMLModel", "ml-1"), ("Predict", "ml-1"), ("Predict", "policies"), ("Predict", "other")):
         instead(name, function)
-        members = {"MLModelId": "ml-1", "Record": {}, "PredictEndpoint": "x"}
+        members = {"MLModelId": model_id, "Record": {}, "PredictEndpoint": "x"}
         desk.send(json.dumps(members).encode(), f"AmazonML_20141212.{name}")
-    assert [thread is threading.main_thread() for thread in threads] == [False, True]
+    assert [thread is threading.main_thread() for thread in threads] == [False, True, True, False]
+
+
+def test_busy_catalog_is_waited_for_before_predict_says_no(desk, monkeypatch):
+    """Who asks for a model that is not mounted is told so, though another process held the catalog at first."""
+    monkeypatch.setattr(amazon, "_PAUSES", (0, 0, 0))
+    desk.stage.model()
+    get, busy = desk.stage.catalog.get, [Busy("locked")] * 3
+    monkeypatch.setattr(desk.stage.catalog, "get", lambda *given: raising(busy.pop())() if busy else get(*given))
+    body = json.dumps({"MLModelId": "ml-1", "Record": {}, "PredictEndpoint": "x"}).encode()
+    status, document = desk.send(body, "AmazonML_20141212.Predict")
+    assert (status, document["__type"], busy) == (400, "PredictorNotMountedException", [])
+
+
+@pytest.mark.parametrize("body", [b"[]", b'{"MLModelId": ["ml-1"]}', b'{"MLModelId": null}', b"7"])
+def test_prediction_of_nothing_is_said(desk, body):
+    """A Predict that names no model is invalid input."""
+    status, document = desk.send(body, "AmazonML_20141212.Predict")
+    assert (status, document["__type"]) == (400, "InvalidInputException")
+
+
+def test_prediction_with_a_large_body_is_not_read(desk):
+    """What is too large for any record is refused before its JSON is looked at, signed though it is."""
+    status, document = desk.send(b"{" + b" " * amazon.PREDICT_LIMIT, "AmazonML_20141212.Predict")
+    assert (status, document["__type"]) == (400, "InvalidInputException")
+    assert "1,048,577 bytes" in document["message"]

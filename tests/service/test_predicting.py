@@ -8,7 +8,8 @@ from service.stage import check, original
 from test_training import learn, task, world
 from understudy.prediction import Column, Predictor
 from understudy.schema import ModelType
-from understudy.service.faults import PredictorNotMountedException
+from understudy.service.faults import InvalidInputException, PredictorNotMountedException
+from understudy.service.predicting import RECORD_LIMIT
 from understudy.serving import Served
 
 COLUMNS = tuple(Column(name, "string" if name == "colour" else "double") for name in ("x", "colour", "weight", "y"))
@@ -133,3 +134,20 @@ def test_model_without_endpoint_says_so(stage):
     stage.model()
     with pytest.raises(PredictorNotMountedException, match="CreateRealtimeEndpoint"):
         stage.ask("Predict", MLModelId="ml-1", Record={}, PredictEndpoint="x")
+
+
+@pytest.mark.parametrize("status", ["DELETED", "FAILED", "PENDING"])
+def test_model_that_cannot_answer_has_no_endpoint(stage, status):
+    """Whatever became of a model, clients catch one fault for those that do not answer."""
+    stage.model(status=status)
+    with pytest.raises(PredictorNotMountedException, match="is deleted" if status == "DELETED" else "no realtime"):
+        stage.ask("Predict", MLModelId="ml-1", Record={}, PredictEndpoint="x")
+
+
+@pytest.mark.parametrize("name", ["colour", "é"])
+def test_record_is_as_long_as_an_observation(ask, name):
+    """Names and values have at most 100 KB of UTF-8 together; one byte more is refused, known to the model or not."""
+    longest = "é" * ((RECORD_LIMIT - len(name.encode())) // 2)
+    ask(ModelType.BINARY, {name: longest})
+    with pytest.raises(InvalidInputException, match="Record has 102,401 bytes"):
+        ask(ModelType.BINARY, {name: longest + "x"})

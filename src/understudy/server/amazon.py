@@ -22,8 +22,9 @@ from understudy.server.http import Request, Response, TooLarge
 from understudy.server.keys import Key, Keys
 from understudy.server.signature import JSON_ERRORS, SignatureError, presign, verify
 from understudy.service.context import Call, Service
-from understudy.service.faults import Fault, InternalServerException
+from understudy.service.faults import Fault, InternalServerException, InvalidInputException
 from understudy.service.operations import OPERATIONS, Operation
+from understudy.service.predicting import RECORD_LIMIT, answers_from_memory
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,6 +33,9 @@ TARGET = "AmazonML_20141212."
 
 BODY_LIMIT = 20 * 1024 * 1024
 """Bytes of a request; the longest SQL query has 16 MiB."""
+
+PREDICT_LIMIT = 1024 * 1024
+"""Bytes of a Predict: the largest record, every character of it escaped, has 600 KiB."""
 
 LOG_URL_SECONDS = 3600
 """How long the url of a log can be opened."""
@@ -88,8 +92,11 @@ async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, A
     if key.role == "predict" and operation.name != "Predict":
         raise _Refused("AccessDeniedException", f"The key {key.name!r} may call Predict only, not {operation.name}.")
     call = _call(door, request, key, now)
-    if operation.name == "Predict":  # asks nothing but memory: a thread would cost more than the answer
-        return operation.run(door.service, call, _document(body))
+    if operation.name == "Predict":
+        _refuse_large(body)
+        document = _document(body)
+        if answers_from_memory(door.service, document):  # a thread would cost more than the answer
+            return operation.run(door.service, call, document)
     return await asyncio.to_thread(_run, door.service, operation, call, body)
 
 
@@ -112,6 +119,15 @@ def _operation(request: Request) -> Operation[Any]:
             f"X-Amz-Target: {TARGET}GetMLModel or another operation of Amazon Machine Learning.",
         )
     return OPERATIONS[name]
+
+
+def _refuse_large(body: bytes) -> None:
+    """Keep the event loop from reading what no record needs."""
+    if len(body) > PREDICT_LIMIT:
+        raise InvalidInputException(
+            f"the request has {len(body):,} bytes",
+            f"The names and values of a record may have {RECORD_LIMIT:,} together.",
+        )
 
 
 def _document(body: bytes) -> object:

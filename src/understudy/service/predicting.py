@@ -8,13 +8,16 @@ import pyarrow as pa
 from understudy.model import Scores
 from understudy.schema import ModelType
 from understudy.service.context import Call, Service
-from understudy.service.entities import not_found, present, refuse_deleted
-from understudy.service.faults import Fault, PredictorNotMountedException
+from understudy.service.entities import not_found, present
+from understudy.service.faults import Fault, InvalidInputException, PredictorNotMountedException
 from understudy.service.shapes import PredictInput
 from understudy.service.thresholds import is_positive
 from understudy.service.views import Answer
 from understudy.serving import Served
 from understudy.values import batch_of_records
+
+RECORD_LIMIT = 100 * 1024
+"""Bytes of UTF-8 that a record's names and values may have together, as an observation of a file (reference 9)."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -25,10 +28,17 @@ def predict(service: Service, call: Call, request: PredictInput) -> Answer:
     Values are read by the model's schema. What is left out or cannot be read counts as missing; the target and names
     that the model does not know are not looked at. Where a model answers, the catalog is not asked.
     """
-    served = service.serving.mounted(request.ml_model_id) or service.serving.champion(request.ml_model_id)
+    _refuse_large(request.record)
+    served = _served(service, request.ml_model_id)
     if served is None:
         raise _nobody(service, request.ml_model_id)
     return {"Prediction": answer(served, score(served, request.record))}
+
+
+def answers_from_memory(service: Service, document: object) -> bool:
+    """Tell whether a request's JSON names a model in memory: then nothing that may take long is asked."""
+    model_id = document.get("MLModelId") if isinstance(document, dict) else None
+    return isinstance(model_id, str) and _served(service, model_id) is not None
 
 
 def score(served: Served, record: dict[str, str]) -> Scores:
@@ -60,6 +70,18 @@ def answer(served: Served, scores: Scores) -> Answer:
     }
 
 
+def _served(service: Service, model_id: str) -> Served | None:
+    return service.serving.mounted(model_id) or service.serving.champion(model_id)
+
+
+def _refuse_large(record: dict[str, str]) -> None:
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in record.items())
+    if size > RECORD_LIMIT:
+        raise InvalidInputException(
+            f"Record has {size:,} bytes of names and values", f"At most {RECORD_LIMIT:,} are allowed."
+        )
+
+
 def _widened(number: float) -> float:
     """Round a number to 32 bits; JSON has no word for what is beyond them."""
     return float(np.float32(np.clip(number, -_LARGEST, _LARGEST)))
@@ -75,7 +97,10 @@ def _nobody(service: Service, model_id: str) -> Fault:
         )
     if model is None:
         return not_found("model", model_id)
-    refuse_deleted("model", model)
+    if model.status == "DELETED":
+        return PredictorNotMountedException(
+            f"the ML model {model_id!r} is deleted, and its endpoint with it", "Name a model that has an endpoint."
+        )
     return PredictorNotMountedException(
         f"the ML model {model_id!r} has no realtime endpoint",
         "CreateRealtimeEndpoint makes one" + (f"; or predict by the name {named[0]!r}." if named else "."),
