@@ -10,6 +10,7 @@ import msgspec
 from understudy.config import Place, Project
 from understudy.endpoint import Endpoint
 from understudy.errors import NoChampion, NotFound, StoreError
+from understudy.folders import PRIVATE
 from understudy.model import Model
 from understudy.prediction import Column, Predictor
 from understudy.store.catalog import Catalog, Entity
@@ -55,7 +56,7 @@ class Storehouse:
 
     @property
     def _folder(self) -> Path:
-        return self.place.root / ".understudy"
+        return self.place.root / PRIVATE
 
     def predictor(self, model_id: str) -> Predictor:
         """Return the model `model_id` behind its own transform function; raises NotFound and CorruptObject."""

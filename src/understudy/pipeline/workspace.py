@@ -20,6 +20,7 @@ import numpy as np
 from understudy.config import Project
 from understudy.errors import StoreError, UsageError
 from understudy.extract import Rejected
+from understudy.folders import private_folder
 from understudy.hashing import UInt64s
 from understudy.prediction import Column
 from understudy.schema import Schema
@@ -90,7 +91,7 @@ class Workspace:
     def begin(self, stage: type[Extracted] | type[Observed]) -> None:
         """Remove the reports that a new run of `stage` makes stale."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self.folder)
             for kind in (Extracted, Observed) if stage is Extracted else (Observed,):
                 self._report(kind).unlink(missing_ok=True)
         except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from understudy.config import Place, Project
 from understudy.errors import ConfigError
+from understudy.folders import PRIVATE
 from understudy.house import House, Storehouse
 
 
@@ -34,7 +35,7 @@ class Settings:
     @property
     def folder(self) -> Path:
         """The server's own folder."""
-        return self.place.root / ".understudy"
+        return self.place.root / PRIVATE
 
     @property
     def projects(self) -> tuple[Project, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from understudy.folders import private_folder
 from understudy.store.contract import STAGING, Objects, name_parts
 from understudy.store.staging import Staging, flush, flush_one
 
@@ -78,7 +79,7 @@ class LocalObjects(Objects):
 
     def _publish(self, name: str, staged: Path, target: Path) -> None:
         """Give the staged file or folder its name, unless that already holds the same."""
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(target.parent)
         try:
             if not target.exists():
                 staged.rename(target)

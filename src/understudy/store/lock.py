@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from understudy.errors import Busy, StoreError
+from understudy.folders import private_folder
 
 _POLL_SECONDS = 0.1
 
@@ -61,7 +62,7 @@ def exclusive(
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StoreError(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from understudy.errors import StoreError
+from understudy.folders import private_folder
 from understudy.store.contract import STAGING
 from understudy.store.lock import try_lock
 
@@ -70,7 +71,8 @@ class Staging:
         """Make and lock a staging folder; when a sweep takes it between the two steps, make another."""
         while True:
             folder = self._new()
-            folder.mkdir(parents=True)
+            private_folder(folder.parent)
+            folder.mkdir()
             with contextlib.suppress(FileNotFoundError):
                 descriptor = os.open(folder, os.O_RDONLY)
                 if try_lock(descriptor) and folder.exists():

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 from understudy.errors import ConfigError, StoreError
+from understudy.folders import private_folder
 
 VERSION = 2
 """Raised with every change of the tables below."""
@@ -193,7 +194,7 @@ def _memory_engine() -> sa.Engine:
 def _file_engine(file: Path, *, create: bool, keep_open: bool) -> sa.Engine:
     if create:
         with contextlib.suppress(OSError):  # the connection that follows says what is wrong
-            file.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(file.parent)
     elif not file.is_file():
         raise StoreError(f"there is no catalog at {file}", "The first `understudy learn` makes it.")
     options: dict[str, Any] = {"creator": lambda: _connect(file), "json_serializer": _json}
