@@ -7,11 +7,15 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from understudy.errors import UnderstudyError
+from understudy.folders import PRIVATE, open_to_others
+from understudy.forking import forked
 from understudy.house import Storehouse
 from understudy.jobs import Work
 from understudy.server.board import Board
@@ -31,6 +35,8 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made below it
 _METRICS = "understudy-metrics-"
+_YOUNG_SECONDS = 60.0
+"""A folder that changed so lately may be another server's that has not locked it yet."""
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
@@ -64,14 +70,29 @@ def _prepare(settings: Settings) -> None:
     """Make what every process takes for granted, before there is any: catalogs and a key."""
     opened = Opened(settings)
     for store in opened.stores:
-        store.objects.sweep()
-    Buckets(opened.stores[0].catalog, opened.stores[0].objects).sweep()
-    for store in opened.stores:
+        str(store.catalog)  # made where it is missing
         store.catalog.close()
+    if os.waitpid(forked(lambda: _sweep(settings)), 0)[1]:
+        raise UnderstudyError("what killed writers left behind cannot be cleared away", "The reason stands above.")
     keys = open_keys(settings.folder)
     keys.default()
-    for warning in keys.warnings():
+    for warning in (*keys.warnings(), *_open_folders(settings)):
         print(f"warning: {warning}", file=sys.stderr)
+
+
+def _sweep(settings: Settings) -> None:
+    """Clear away what killed writers left behind, in a process of its own: clients of S3 start threads."""
+    stores = Opened(settings).stores
+    for store in stores:
+        store.objects.sweep()
+    Buckets(stores[0].catalog, stores[0].objects).sweep()
+
+
+def _open_folders(settings: Settings) -> Iterator[str]:
+    """Say which folders others on this machine can look into."""
+    for folder in {place.root / PRIVATE: None for place in settings.places}:
+        if open_to_others(folder):
+            yield f"{folder} is open to other users, with all that is stored there: `chmod 700 {folder}`"
 
 
 @contextlib.contextmanager
@@ -82,7 +103,7 @@ def _metrics_folder(otherwise: Path) -> Iterator[Path]:
     """
     place = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else otherwise
     for left in place.glob(f"{_METRICS}*"):
-        if os.access(left, os.W_OK) and not is_held(left):
+        if os.access(left, os.W_OK) and _age(left) > _YOUNG_SECONDS and not is_held(left):
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=_METRICS, dir=place))
     descriptor = os.open(folder, os.O_RDONLY)
@@ -92,6 +113,13 @@ def _metrics_folder(otherwise: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def _age(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:  # another server was faster
+        return 0.0
 
 
 def _works(opened: Opened) -> Mapping[str, Work]:
