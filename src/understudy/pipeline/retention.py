@@ -27,11 +27,20 @@ def forget(house: House) -> None:
 
 
 def clear_models(store: Storehouse) -> None:
-    """Delete the folders of deleted models, unless another model that is kept, or in the making, is the same."""
+    """Delete the folders of deleted models, unless another model that is kept, or in the making, is the same.
+
+    Each is deleted in a transaction that holds the write lock and has seen that nobody needs it: who announces the same
+    model meanwhile does so before, and is seen, or afterwards, and finds no folder.
+    """
     stored = {name.rpartition("/")[0] for name in store.objects.iter_names("models/")}
-    needed = _folders(store, "COMPLETED") | _folders(store, "INPROGRESS")
-    for folder in sorted(stored & (_folders(store, "DELETED") - needed)):
-        store.objects.delete(folder)
+    for folder in sorted(stored & (_folders(store, "DELETED") - _needed(store))):
+        with store.catalog.writing():
+            if folder not in _needed(store):
+                store.objects.delete(folder)
+
+
+def _needed(store: Storehouse) -> set[str]:
+    return _folders(store, "COMPLETED") | _folders(store, "INPROGRESS")
 
 
 def _folders(store: Storehouse, status: str) -> set[str]:
