@@ -59,6 +59,13 @@ def test_any_key_may_be_presigned(s3, keys, key):
     assert verify(request, keys, "s3", NOW).key.id == ID
 
 
+def test_address_of_a_bucket_is_accepted(s3, keys):
+    """An address of a whole bucket, which boto3 signs with a slash more than it sends, is as good as any other."""
+    url = s3.generate_presigned_url("list_objects_v2", {"Bucket": "data", "Prefix": "a"})
+    assert verify(arrived("GET", url), keys, "s3", NOW).key.id == ID
+    assert reason(arrived("GET", url.replace("/data", "/other")), keys) is Reason.MISMATCH
+
+
 def test_upload_may_be_presigned_with_its_type(s3, keys):
     """A presigned PUT that names a content type is accepted from a client that sends it."""
     url = url_of(s3, "put_object", ContentType="text/csv")

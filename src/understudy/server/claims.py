@@ -109,7 +109,7 @@ def hoisted_headers(request: Request) -> dict[str, str]:
         if header in found:
             _refuse_query(f"The query has {header} twice.")
         if not (_HEADER_NAME.fullmatch(header) and text.isprintable()):
-            _refuse_query(f"The parameter {header[:80]!r} of the query cannot be a header, or its value not that of one.")
+            _refuse_query(f"The parameter {header[:80]!r} of the query is no header, or its value is that of none.")
         if request.headers.get(header, value) != value:
             raise SignatureError(
                 Reason.UNSIGNED_HEADER,

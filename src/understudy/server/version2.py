@@ -57,28 +57,35 @@ def verify_presigned(request: Request, keys: Keys, now: datetime) -> Key:
         raise SignatureError(
             Reason.EXPIRED, f"Request has expired: it was good until {query['Expires']}, now is {now.astimezone(UTC)}."
         )
-    text = _string_to_sign(request, query["Expires"])
-    made = base64.b64encode(hmac.digest(key.secret.encode(), wire(text), "sha1"))
-    if not hmac.compare_digest(made, query["Signature"].encode()):
-        raise SignatureError(
-            Reason.MISMATCH,
-            "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
-            f"Access Key and signing method.\n\nThe String-to-Sign should have been\n'{text}'\n",
-        )
-    return key
+    found = query["Signature"].encode()
+    for path in _paths(request.raw_path):
+        text = _string_to_sign(request, path, query["Expires"])
+        made = base64.b64encode(hmac.digest(key.secret.encode(), wire(text), "sha1"))
+        if hmac.compare_digest(made, found):
+            return key
+    raise SignatureError(
+        Reason.MISMATCH,
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
+        f"Key and signing method.\n\nThe String-to-Sign should have been\n'{text}'\n",
+    )
 
 
-def _string_to_sign(request: Request, expires: str) -> str:
+def _paths(raw: str) -> list[str]:
+    """Return a path's readings: boto3 asks for `/bucket` and signs `/bucket/`, which is the same."""
+    return [raw, f"{raw}/"] if raw.count("/") == 1 else [raw]
+
+
+def _string_to_sign(request: Request, path: str, expires: str) -> str:
     """Return what is signed, as one character for each byte."""
     headers = request.headers
     amazons = [f"{name}:{headers[name].strip()}" for name in sorted(headers) if name.startswith("x-amz-")]
     lines = [request.method, headers.get("content-md5", ""), headers.get("content-type", ""), expires]
-    return "\n".join([*lines, *amazons, _resource(request)])
+    return "\n".join([*lines, *amazons, path + _signed_query(request)])
 
 
-def _resource(request: Request) -> str:
+def _signed_query(request: Request) -> str:
     signed = sorted((name, value) for name, value in request.query if name in _SIGNED_PARAMETERS)
-    return request.raw_path + "".join(
+    return "".join(
         f"{'&' if place else '?'}{name}{'=' + value.encode().decode('latin-1') if value else ''}"
         for place, (name, value) in enumerate(signed)
     )
