@@ -715,6 +715,24 @@ def test_copy_that_stands_in_the_query_is_a_copy(server, s3, bucket):
     assert fetch(server, "PUT", url.replace("meta-a", "meta-b"))[0] == 403
 
 
+@pytest.mark.parametrize(
+    ("operation", "method", "word"),
+    [
+        ("list_objects", "GET", "publicAccessBlock"),
+        ("create_bucket", "PUT", "ownershipControls"),
+        ("delete_bucket", "DELETE", "policyStatus"),
+        ("get_object", "GET", "attributes"),
+        ("delete_object", "DELETE", "renameObject"),
+    ],
+)
+def test_address_cannot_be_made_another_operation(server, bucket, operation, method, word):
+    """A word that version 2 does not sign, added to an address, does not turn it into another operation."""
+    target = {"Bucket": bucket} | ({"Key": "k"} if operation.endswith("object") else {})
+    url = server.client().generate_presigned_url(operation, target)
+    status, body, _ = fetch(server, method, f"{url}&{word}")
+    assert (status, f"?{word}".encode() in body) == (403, True)
+
+
 def test_presigned_digest_is_held(server, s3, bucket):
     """A body other than the one whose MD5 or checksum was signed is refused, and the object of before stays."""
     s3.put_object(Bucket=bucket, Key="k", Body=b"before")

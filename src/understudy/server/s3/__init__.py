@@ -14,7 +14,7 @@ from understudy.server.s3.bodies import Tracked, in_thread
 from understudy.server.s3.calls import Call, S3Door, call_of, document
 from understudy.server.s3.errors import error_response, store_failure
 from understudy.server.s3.patience import patiently
-from understudy.server.s3.routing import OPERATIONS, SLOW, STREAMED, Operation, Route, refuse, route_of
+from understudy.server.s3.routing import OPERATIONS, SLOW, STREAMED, Operation, Route, refuse, refuse_unsigned, route_of
 from understudy.server.signature import Signed
 from understudy.store.bucket_records import BucketError
 
@@ -68,6 +68,7 @@ async def _answer(door: S3Door, request: Request, signed: Signed, failed: _Faile
         raise BucketError("AccessDenied", "Access Denied: this key may only ask for predictions.")
     call = call_of(door, request)
     route = route_of(call)
+    refuse_unsigned(signed.unsigned)
     payload = plain(request, signed)
     if route in STREAMED:
         return await STREAMED[route](call, payload)

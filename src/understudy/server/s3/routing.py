@@ -130,6 +130,16 @@ def route_of(call: Call) -> Route:
     return call.level, call.method, " ".join(words)
 
 
+def refuse_unsigned(unsigned: frozenset[str]) -> None:
+    """Refuse an operation that the request's signature does not vouch for; raises BucketError."""
+    added = sorted(unsigned.intersection(SUBRESOURCES))
+    if added:
+        raise BucketError(
+            "AccessDenied",
+            f"A signature of version 2 does not cover ?{added[0]}, so anybody may have added it; sign by version 4.",
+        )
+
+
 def refuse(route: Route) -> BucketError:
     """Return the error of a request that is no operation here."""
     level, method, words = route
