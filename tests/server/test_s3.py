@@ -804,6 +804,8 @@ def test_long_documents_are_refused(server, bucket):
         ("GET", "/{bucket}/k?uploadId=%00", 404, b"NoSuchUpload"),
         ("GET", "/{bucket}?max-keys=99999999999999999999", 200, b"ListBucketResult"),
         ("GET", "/{bucket}?max-keys=x", 400, b"InvalidArgument"),
+        ("GET", "/{bucket}?prefix=a&prefix=b", 400, b"InvalidArgument"),
+        ("GET", "/{bucket}/k?uploadId=a&uploadId=a", 400, b"InvalidArgument"),
         ("GET", "/{bucket}/k?versionId=1", 404, b"NoSuchVersion"),
         ("GET", "/{bucket}/k?torrent", 400, b"NotImplemented"),
         ("PUT", "/{bucket}/k?partNumber=0&uploadId=x", 400, b"InvalidArgument"),

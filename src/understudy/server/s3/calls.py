@@ -70,9 +70,19 @@ class Call:
 
 
 def call_of(door: S3Door, request: Request) -> Call:
-    """Read bucket, key and parameters from a request; raises BucketError for a path that is no UTF-8."""
+    """Read bucket, key and parameters from a request.
+
+    Raises
+    ------
+    BucketError : the path is no UTF-8, the key too long, the version one that is not kept, or a parameter stands there
+        twice: its signature does not say which of the two is meant.
+
+    """
+    query = dict(request.query)
+    if len(query) != len(request.query):
+        raise BucketError("InvalidArgument", "A parameter of the query stands there twice.")
     bucket, _, key = request.raw_path.removeprefix("/").partition("/")
-    call = Call(door, request.method, decoded(bucket), decoded(key), dict(request.query), request.headers)
+    call = Call(door, request.method, decoded(bucket), decoded(key), query, request.headers)
     if call.key:
         key_bytes(call.key)
     if call.query.get("versionId", "null") != "null":
