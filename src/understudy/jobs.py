@@ -14,7 +14,6 @@ import os
 import shutil
 import signal
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from typing import Any
 import msgspec
 
 from understudy.errors import Busy, NotFound, UnderstudyError
+from understudy.forking import forked
 from understudy.store.catalog import Catalog, Entity, now
 
 _LOG = logging.getLogger(__name__)
@@ -46,9 +46,6 @@ LONGEST = timedelta(days=7)
 
 _PATIENCE = 10
 """How often writing down how a job ended is tried again while others hold the catalog."""
-
-_ORPHAN_SECONDS = 0.5
-"""How often a job's process looks whether its parent still lives."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ class Jobs:
         """Run something else in a process of its own, unless one of that name runs or no place is free."""
         if not self._is_free() or any(running.name == name for running in self._running):
             return False
-        self._running.append(_Running(_forked(errand), None, name))
+        self._running.append(_Running(forked(errand, nice=NICE), None, name))
         return True
 
     @property
@@ -152,7 +149,9 @@ class Jobs:
     def _start(self, job: Entity) -> None:
         started = self._amend(job, _begun)
         if started.status == "INPROGRESS" and started.created_at == job.created_at:
-            self._running.append(_Running(_forked(lambda: self._do(started)), started, f"{job.kind} {job.id}"))
+            self._running.append(
+                _Running(forked(lambda: self._do(started), nice=NICE), started, f"{job.kind} {job.id}")
+            )
 
     def _do(self, job: Entity) -> None:
         """Do one job, in a process of its own, and write down how it ended."""
@@ -267,30 +266,3 @@ def _failed(message: str) -> Amendment:
         return msgspec.structs.replace(job, status="FAILED", finished_at=now(), document=document)
 
     return fail
-
-
-def _forked(work: Callable[[], None]) -> int:
-    """Do something in a process of its own; return its id. It ends with its parent, and never returns here."""
-    parent = os.getpid()
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal goes to the whole group; the parent decides
-        os.nice(NICE)
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-        work()
-        code = 0
-    except BaseException:  # noqa: BLE001 - nothing may reach the frames of the parent
-        _LOG.exception("a process at work ended by an error")
-    finally:
-        os._exit(code)
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent has ended."""
-    while os.getppid() == parent:
-        time.sleep(_ORPHAN_SECONDS)
-    os._exit(1)

@@ -20,6 +20,7 @@ from understudy.jobs import Jobs, Work
 from understudy.pipeline.retention import clear_models
 from understudy.schedule import due_at
 from understudy.server.settings import Opened, Settings
+from understudy.service.work import sweep_secrets
 from understudy.store.buckets import Buckets
 from understudy.store.catalog import Entity
 from understudy.store.lease import leased
@@ -138,6 +139,7 @@ def _sweep(settings: Settings) -> None:
     opened = Opened(settings)
     store = opened.stores[0]
     Buckets(store.catalog, store.objects).sweep()
+    sweep_secrets(store)
     for each in opened.stores:
         each.objects.sweep()
         with contextlib.suppress(Busy), exclusive(each.lock, wait=0):  # a run may be making a model again
