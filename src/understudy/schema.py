@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -37,6 +38,30 @@ class ModelType(StrEnum):
     BINARY = "BINARY"
     MULTICLASS = "MULTICLASS"
     REGRESSION = "REGRESSION"
+
+
+TARGET_TYPES = {
+    ModelType.BINARY: AttributeType.BINARY,
+    ModelType.MULTICLASS: AttributeType.CATEGORICAL,
+    ModelType.REGRESSION: AttributeType.NUMERIC,
+}
+"""What the target of each type of model must be (reference 3.4); TEXT is no target."""
+
+_KEYS = (
+    "version",
+    "targetAttributeName",
+    "rowId",
+    "rowWeight",
+    "dataFormat",
+    "dataFileContainsHeader",
+    "attributes",
+    "excludedAttributeNames",
+    "targetFieldName",
+    "recordAnnotationFieldName",
+    "recordWeightFieldName",
+    "excludedVariableNames",
+)
+"""What a schema may say, in the newer spelling and in the older one."""
 
 
 class Attribute(msgspec.Struct, frozen=True):
@@ -96,14 +121,26 @@ class Schema(msgspec.Struct, frozen=True):
     @classmethod
     def from_json(cls, text: str) -> Schema:
         """Read Amazon ML's schema JSON, newer or older spelling (reference 3.2); raises SchemaError."""
-        if len(text) > MAX_TEXT:
-            raise SchemaError(f"the schema has {len(text):,} characters", f"At most {MAX_TEXT:,} are allowed.")
-        try:
-            document = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SchemaError(f"the schema is not JSON: {error}", "See docs/schema.md for its form.") from None
-        if not isinstance(document, dict):
-            raise SchemaError(f"the schema is a JSON {type(document).__name__}, not an object", "See docs/schema.md.")
+        return cls._of(_document(text))
+
+    @classmethod
+    def from_request(cls, text: str) -> Schema:
+        """Read a schema as the original took it: nothing left out, nothing unknown, and a target to be predicted.
+
+        Raises SchemaError.
+        """
+        document = _document(text)
+        _check_form(document)
+        schema = cls._of(document)
+        if schema.target is not None and schema.type_of(schema.target) not in TARGET_TYPES.values():
+            raise SchemaError(
+                f"the schema's target {schema.target!r} is {schema.type_of(schema.target)}, which cannot be predicted",
+                f"Declare it {' or '.join(TARGET_TYPES.values())}.",
+            )
+        return schema
+
+    @classmethod
+    def _of(cls, document: dict[str, Any]) -> Schema:
         return cls(
             attributes=tuple(_attributes(document.get("attributes"))),
             target=_optional_name(document, "targetAttributeName", "targetFieldName"),
@@ -126,6 +163,36 @@ class Schema(msgspec.Struct, frozen=True):
             "excludedAttributeNames": list(self.excluded),
         }
         return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _document(text: str) -> dict[str, Any]:
+    if len(text) > MAX_TEXT:
+        raise SchemaError(f"the schema has {len(text):,} characters", f"At most {MAX_TEXT:,} are allowed.")
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SchemaError(f"the schema is not JSON: {error}", "See docs/schema.md for its form.") from None
+    if not isinstance(document, dict):
+        raise SchemaError(f"the schema is a JSON {type(document).__name__}, not an object", "See docs/schema.md.")
+    return document
+
+
+def _check_form(document: dict[str, Any]) -> None:
+    """Hold a schema against the original's form, where the meaning would not suffer."""
+    unknown = next((key for key in document if key not in _KEYS), None)
+    if unknown is not None:
+        close = difflib.get_close_matches(unknown, _KEYS, 1, 0.6)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Known are {_quoted(_KEYS)}."
+        raise SchemaError(f"the schema has the unknown key {unknown[:80]!r}", hint)
+    for key, value in (("version", "1.0"), ("dataFormat", "CSV")):
+        if document.get(key) != value:
+            raise SchemaError(f"the schema's {key} is {_shown(document.get(key))}", f'Write "{key}": "{value}".')
+    if "dataFileContainsHeader" not in document:
+        raise SchemaError("the schema has no 'dataFileContainsHeader'", "Say true or false.")
+
+
+def _shown(value: Any) -> str:
+    return "not given" if value is None else repr(value)[:80]
 
 
 def _quoted(names: Iterable[str]) -> str:
