@@ -86,10 +86,12 @@ class Records:
     """Which of them could be read, bool[n]."""
     _data: bytes
     """The good ones, line by line."""
+    _blanks: bool
+    """Whether blank lines are records."""
 
     def texts(self) -> pa.RecordBatch:
         """Parse the good ones: every column as text, just as it stands."""
-        return _parsed(self._data, self.columns)
+        return _parsed(self._data, self.columns, blanks=self._blanks)
 
 
 def read_records(
@@ -103,6 +105,8 @@ def read_records(
     max_bytes: int = MAX_RECORD,
 ) -> tuple[list[str], Iterator[Records]]:
     """Return the names in a CSV stream's header line, if it has one, and its records, which go by position.
+
+    Of one column a blank line is a record, too: one with an empty value.
 
     Parameters
     ----------
@@ -118,7 +122,7 @@ def read_records(
     ExtractError : there is no header line, or it is not usable.
 
     """
-    blocks = _Blocks(stream, name)
+    blocks = _Blocks(stream, name, blanks=len(columns) == 1)
     names = _header(blocks) if header else []
     return names, _records(blocks, columns, rejected, choose, max_bytes)
 
@@ -158,9 +162,11 @@ class _Places:
 class _Blocks:
     """A stream cut into blocks that end where a record ends."""
 
-    def __init__(self, stream: Readable, name: str) -> None:
+    def __init__(self, stream: Readable, name: str, *, blanks: bool = False) -> None:
+        """`blanks` says that blank lines are records; the header line is never one."""
         self._stream = stream
         self.name = name
+        self.blanks = blanks
         first = bytes(stream.read(BLOCK))
         self._rest = first.removeprefix(codecs.BOM_UTF8)
         self._offset = len(first) - len(self._rest)
@@ -170,7 +176,9 @@ class _Blocks:
     def next(self, fields: int, most: int = 2**62) -> tuple[bytes, _Places] | None:
         """Return the next block and its records (at most so many); None at the end. `fields` -1 takes any number."""
         while self._rest or not self._ended:
-            found, used, line = _scanned(self._rest, fields, self._ended, self._line, most)
+            found, used, line = _scanned(
+                self._rest, fields, most, self._line, ended=self._ended, blanks=self.blanks and fields > 0
+            )
             block = self._rest[:used]
             found.base = self._offset
             self._rest, self._line, self._offset = self._rest[used:], line, self._offset + used
@@ -238,7 +246,7 @@ def _records(
             start, end = places.starts[place], places.ends[place]
             reason = _reason(int(places.faults[place]), int(places.fields[place]), len(columns), max_bytes)
             rejected.add(blocks.name, int(places.lines[place]), reason, block[start:end])
-        yield Records(columns, offsets[wanted], good[wanted], _only(block, places, wanted & good))
+        yield Records(columns, offsets[wanted], good[wanted], _only(block, places, wanted & good), blocks.blanks)
 
 
 def _mark_undecodable(block: bytes, places: _Places) -> None:
@@ -273,13 +281,13 @@ def _only(block: bytes, places: _Places, kept: Flags) -> bytes:
     return b"".join(block[places.starts[first] : places.ends[last] + 1] for first, last in runs)
 
 
-def _parsed(block: bytes, columns: Sequence[str]) -> pa.RecordBatch:
+def _parsed(block: bytes, columns: Sequence[str], *, blanks: bool) -> pa.RecordBatch:
     if block.startswith(codecs.BOM_UTF8):
         block = codecs.BOM_UTF8 + block  # Arrow takes one away; within a stream it belongs to the value
     table = pyarrow.csv.read_csv(
         pa.BufferReader(block),
         pyarrow.csv.ReadOptions(column_names=columns, block_size=len(block) + 1),
-        pyarrow.csv.ParseOptions(newlines_in_values=True),
+        pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=not blanks),
         pyarrow.csv.ConvertOptions(
             check_utf8=False, column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
         ),
@@ -287,17 +295,17 @@ def _parsed(block: bytes, columns: Sequence[str]) -> pa.RecordBatch:
     return table.combine_chunks().to_batches()[0]
 
 
-def _scanned(data: bytes, fields: int, ended: bool, line: int, most: int) -> tuple[_Places, int, int]:
+def _scanned(data: bytes, fields: int, most: int, line: int, *, ended: bool, blanks: bool) -> tuple[_Places, int, int]:
     """Find the records of `data`; return them, how many bytes they take, and the line that follows."""
     view = np.frombuffer(data, np.uint8)
     room = min(int(np.count_nonzero(view == 10)) + 1, most)
     table = np.zeros((5, room), np.int64)
-    found, used, line = _scan(view, fields, ended, line, table)
+    found, used, line = _scan(view, fields, ended, blanks, line, table)
     return _Places(*table[:, :found]), int(used), int(line)
 
 
 @nb.njit(nogil=True, cache=True)
-def _scan(data, wanted, ended, line, table):  # type: ignore[no-untyped-def]  # noqa: PLR0912 - one state machine
+def _scan(data, wanted, ended, blanks, line, table):  # type: ignore[no-untyped-def]  # noqa: PLR0912 - one state machine
     """Fill the table (start, end, line, fields, fault) of records; the twin of Arrow's parser in what a quote means.
 
     A quote opens a quoted field only at the field's beginning. Where a record that spans lines is bad, only its first
@@ -343,7 +351,7 @@ def _scan(data, wanted, ended, line, table):  # type: ignore[no-untyped-def]  # 
         if fault != _GOOD and first_break >= 0:
             end, breaks = first_break, 0
         at = end + 1
-        if end > start + 1 or (end == start + 1 and data[start] != 13):
+        if blanks or end > start + 1 or (end == start + 1 and data[start] != 13):
             table[0, found], table[1, found], table[2, found] = start, end, line
             table[3, found], table[4, found] = fields, fault
             found += 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.work.stage import schema
 from understudy.errors import ExtractError, InvalidInput
-from understudy.extract import delimited
+from understudy.extract import Rejections, delimited
 from understudy.schema import Schema
 from understudy.service.rearrangement import Rearrangement
 from understudy.service.work.rows import CsvRows
@@ -47,6 +47,38 @@ def read(rows):
 def test_dress_does_not_change_the_rows(stage, data):
     """Line ends, byte order mark, quotes and white space are dress; the rows are the same."""
     assert read(opened(stage, stage.put("a.csv", data))) == [("1", "Rome"), ("2", None)]
+
+
+@pytest.mark.parametrize(
+    ("data", "values"),
+    [
+        (b"n\n1\n\n3\n", ["1", None, "3"]),
+        (b"n\r\n\r\n2\r\n\r\n", [None, "2", None]),
+        (b'n\n\n""\n4,5\n\n\r', [None, None, None, None]),
+        (b"\nn\n1", ["1"]),
+    ],
+    ids=["between", "at the ends", "beside a rejected one", "before the header"],
+)
+def test_blank_line_of_one_column_is_an_empty_value(stage, data, values):
+    """With one column a line without anything is a record, so that every record keeps its place."""
+    rows = opened(stage, stage.put("a.csv", data), schema("n:NUMERIC"))
+    assert [value for (value,) in read(rows)] == values
+    assert rows.count() == len(values)
+
+
+@given(st.lists(st.sampled_from(["1", "", '""', "a,b", '"c\nd"']), max_size=9), st.sampled_from(["\n", "\r\n"]))
+def test_records_of_one_column_are_its_lines(lines, ends):
+    """Blank lines included there are as many records as lines, in blocks of any size, each with its value."""
+    data = "".join(line + ends for line in lines).encode()
+    rejected, before = Rejections(), delimited.BLOCK
+    delimited.BLOCK = 5
+    try:
+        _, found = delimited.read_records(io.BytesIO(data), "x", rejected, ["n"], header=False)
+        values = [cell for each in found if each.good.any() for cell in each.texts().column("n").to_pylist()]
+    finally:
+        delimited.BLOCK = before
+    assert values == [line.strip('"') for line in lines if line != "a,b"]
+    assert rejected.count == lines.count("a,b")
 
 
 def test_texts_stay_as_they_stand(stage):
