@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy.server.http import Request
+from understudy.server.http import Gone, Request
 from understudy.server.keys import Key
 from understudy.server.s3 import S3Door, answer
 from understudy.server.s3.routing import SUBRESOURCES
@@ -84,6 +84,12 @@ HEADERS = [
     "x-amz-decoded-content-length",
     "x-amz-sdk-checksum-algorithm",
 ]
+DATES = [
+    "Thu, 01 Jan 1970 00:00:00 +99999999999999999999",
+    "Thu, 01 Jan 99999999999 00:00:00 GMT",
+    "Mon, 01 Jan 0001 00:00:00 +2359",
+    "Fri, 31 Dec 9999 23:59:59 -2359",
+]
 VALUES = [
     *[
         "",
@@ -115,6 +121,7 @@ VALUES = [
     "Thu, 01 Jan 1970 00:00:00 GMT",
     "Thu, 99 Jan 99999 99:00:00 GMT",
     "Thu, 01 Jan 1970 00:00:00 +9999",
+    *DATES,
 ]
 SENDABLE = [value for value in VALUES if not {"\0", "\n"} & set(value)]
 BODIES = [
@@ -164,6 +171,46 @@ def test_no_request_makes_a_failure_of_the_server(door, method, path, query, hea
     for name, value in response.headers.items():
         assert not set("\r\n\0") & set(name + value)
         value.encode("latin-1")
+
+
+@pytest.mark.parametrize("date", DATES)
+@pytest.mark.parametrize("name", ["if-modified-since", "if-unmodified-since"])
+def test_date_that_nobody_can_mean_is_answered(door, name, date):
+    """A condition whose date lies beyond all calendars is no failure, when an object is read or copied."""
+    door.buckets.put_bytes("abc", "dated", b"x")
+    read = asyncio.run(_answered(door, Request("GET", "/abc/dated", "", {name: date}, _stream(b""))))
+    assert read.status in {200, 304, 412}
+    headers = {"x-amz-copy-source": "/abc/dated", f"x-amz-copy-source-{name}": date}
+    assert asyncio.run(_answered(door, Request("PUT", "/abc/l", "", headers, _stream(b"")))).status in {200, 412}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [("GET", "/abc/mistaken", {}), ("PUT", "/abc/copy", {"x-amz-copy-source": "/abc/mistaken"})],
+)
+def test_mistake_of_our_own_is_an_error_of_s3(door, monkeypatch, caplog, method, path, headers):
+    """What nobody foresaw is logged, answered as S3's InternalError, and leaves no file open."""
+    opened = []
+    door.buckets.put_bytes("abc", "mistaken", b"x")
+    reader = door.buckets.objects.reader
+    monkeypatch.setattr(door.buckets.objects, "reader", lambda name: opened.append(reader(name)) or opened[-1])
+    for module in ("objects", "writing"):
+        monkeypatch.setattr(f"understudy.server.s3.{module}.reading_status", lambda *_: 1 / 0)
+    response = asyncio.run(_answered(door, Request(method, path, "", headers, _stream(b""))))
+    assert (response.status, b"<Code>InternalError</Code>" in response.body) == (500, True)
+    assert "ZeroDivisionError" in caplog.text
+    assert [file.closed for file in opened] == [True]
+
+
+def test_body_that_is_lost_is_left_to_the_port(door):
+    """Where the client hangs up there is nobody to be answered: the door does not try."""
+    with pytest.raises(Gone):
+        asyncio.run(_answered(door, Request("PUT", "/abc/gone", "", {}, _lost())))
+
+
+async def _lost():
+    yield b"x"
+    raise Gone
 
 
 async def _answered(door, request):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import secrets
 from dataclasses import dataclass
 
 from understudy.errors import StoreError
 from understudy.server.checksums import Checks
-from understudy.server.http import Request, Response
+from understudy.server.http import BodyLost, Request, Response
 from understudy.server.payload import Payload, PayloadError, plain
 from understudy.server.s3.bodies import Tracked, in_thread
 from understudy.server.s3.calls import Call, S3Door, call_of, document
@@ -20,8 +21,7 @@ from understudy.store.bucket_records import BucketError
 
 __all__ = ["S3Door", "answer"]
 
-FAILURES = (BucketError, PayloadError, StoreError)
-"""What an operation may end with other than a response."""
+_LOG = logging.getLogger(__name__)
 
 
 async def answer(door: S3Door, request: Request, signed: Signed) -> Response:
@@ -29,7 +29,7 @@ async def answer(door: S3Door, request: Request, signed: Signed) -> Response:
 
     Every response has `x-amz-request-id`. That of HEAD has no body, and its own Content-Length. A body that is a stream
     has `aclose`, to be called where it is not sent to its end. An error that came before the request's body was read
-    says `Connection: close`, which must be done.
+    says `Connection: close`, which must be done. Raises BodyLost, which only the port can answer.
     """
     failed = _Failed(request.raw_path, secrets.token_hex(8).upper())
     body = Tracked(aiter(request.body))
@@ -37,7 +37,9 @@ async def answer(door: S3Door, request: Request, signed: Signed) -> Response:
     try:
         whole = dataclasses.replace(request, headers={**request.headers, **signed.hoisted}, body=body)
         response = await _answer(door, whole, signed, failed)
-    except FAILURES as error:
+    except BodyLost:
+        raise
+    except Exception as error:  # noqa: BLE001 - the server boundary: a client is told in S3's words
         response = failed(error)
         if not await body.drained():  # what is left of it must not be taken for the next request
             headers["Connection"] = "close"
@@ -52,14 +54,17 @@ class _Failed:
     resource: str
     request_id: str
 
-    def __call__(self, error: BucketError | PayloadError | StoreError) -> Response:
+    def __call__(self, error: Exception) -> Response:
         match error:
             case BucketError():
                 known = error
             case PayloadError():
                 known = BucketError(error.code, error.message)
-            case _:
+            case StoreError():
                 known = store_failure(error)
+            case _:
+                _LOG.error("a mistake of Understudy's own at %s", self.resource, exc_info=error)
+                known = BucketError("InternalError", "A mistake of Understudy's own; its log says more.")
         return error_response(known, self.resource, self.request_id)
 
 
@@ -85,7 +90,7 @@ async def _attempt(operation: Operation, call: Call, failed: _Failed) -> Respons
     """Return an operation's response or that of its error: when its answer has begun, nobody is there to catch one."""
     try:
         return await in_thread(operation, call)
-    except FAILURES as error:
+    except Exception as error:  # noqa: BLE001 - the server boundary
         return failed(error)
 
 

@@ -83,6 +83,6 @@ def _date(text: str | None) -> datetime | None:
     """Return an HTTP date; None for what is none, which the RFC says to ignore."""
     try:
         found = parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found

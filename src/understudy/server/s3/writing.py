@@ -106,10 +106,12 @@ def open_source(call: Call) -> tuple[BinaryIO, ObjectInfo]:
         )
     if version not in {"", "null"}:
         raise BucketError("NoSuchVersion", "The specified version does not exist: objects here have one, `null`.")
-    file, info = call.buckets.open(bucket, key)
-    if reading_status(call.headers, info, "x-amz-copy-source-") != 200:
-        file.close()
-        raise failed()
+    with contextlib.ExitStack() as stack:
+        file, info = call.buckets.open(bucket, key)
+        stack.callback(file.close)
+        if reading_status(call.headers, info, "x-amz-copy-source-") != 200:
+            raise failed()
+        stack.pop_all()
     return file, info
 
 
