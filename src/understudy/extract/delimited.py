@@ -123,7 +123,7 @@ def read_records(
 
     """
     blocks = _Blocks(stream, name, blanks=len(columns) == 1)
-    names = _header(blocks) if header else []
+    names = _header(blocks, alone=len(columns) == 1) if header else []
     return names, _records(blocks, columns, rejected, choose, max_bytes)
 
 
@@ -202,7 +202,8 @@ def _bare_hint(data: bytes) -> str:
     return "; its lines end in bare carriage returns" if b"\r" in data and b"\n" not in data else ""
 
 
-def _header(blocks: _Blocks) -> list[str]:
+def _header(blocks: _Blocks, *, alone: bool = False) -> list[str]:
+    """Read the header line; `alone` says that one column is expected, whose name may hold any separator."""
     found = blocks.next(-1, most=1)
     if found is None:
         raise ExtractError(f"{blocks.name} is empty", "Its first line should name the columns.")
@@ -223,7 +224,7 @@ def _header(blocks: _Blocks) -> list[str]:
         raise ExtractError(
             f"the header line of {blocks.name} is not UTF-8 text: {data[:40].decode(errors='replace')!r}", ENCODING_HINT
         ) from None
-    if len(cells) == 1 and any(mark in cells[0] for mark in ";\t|"):
+    if not alone and len(cells) == 1 and any(mark in cells[0] for mark in ";\t|"):
         raise ExtractError(f"the header line of {blocks.name} has no comma: {cells[0][:80]!r}", "Separate by commas.")
     return [cell.strip() or f"Var{place:02}" for place, cell in enumerate(cells, 1)]
 

@@ -97,6 +97,12 @@ def test_columns_go_by_position_under_the_names_of_the_schema(stage):
     assert "names 1 columns, the schema 2" in rows.notes[0]
 
 
+def test_name_of_one_column_may_hold_any_separator(stage):
+    """Where the schema declares one column, its name in the header is judged by nothing."""
+    rows = opened(stage, stage.put("a.csv", "price; net|tax\n1;5\n"), schema("price:TEXT"))
+    assert read(rows) == [("1;5",)]
+
+
 def test_without_a_header_the_first_line_is_a_record(stage):
     """The schema says whether there is a header line."""
     assert read(opened(stage, stage.put("a.csv", "1,Rome\n2,Bern\n"), BARE)) == [("1", "Rome"), ("2", "Bern")]
