@@ -99,6 +99,48 @@ def test_champion_that_cannot_be_read_leaves_the_old_one(serving, house, learned
     assert not serving.refresh()
 
 
+def test_revision_is_not_answered_by_before_what_changed_is_loaded(serving, house, learned, monkeypatch):  # noqa: F811
+    """Whoever waits for a flip is not told that a worker follows while that answers by the model before."""
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.0)
+    (known,) = serving.revisions
+    _, after = _second_model(learned)
+    file = _damage(learned, house, after)
+    serving.refresh()
+    serving.refresh()
+    assert serving.revisions == (known,)
+    file.with_suffix(".whole").rename(file)
+    serving.refresh()
+    assert serving.revisions == (house.catalog.serving_revision(),)
+
+
+def test_model_that_stays_missing_holds_up_no_other_change(serving, house, learned, monkeypatch):  # noqa: F811
+    """What changes later is followed, however long another model cannot be read; so it is by a new worker."""
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.0)
+    first, after = _second_model(learned)
+    _damage(learned, house, after)
+    serving.refresh()
+    _mount(house, first, {"status": "READY"})
+    for _ in range(2):
+        serving.refresh()
+        assert serving.revisions == (house.catalog.serving_revision(),)
+    fresh = Serving(house, [house])
+    fresh.refresh()
+    assert fresh.revisions == (house.catalog.serving_revision(),)
+
+
+def test_each_champion_that_cannot_be_read_counts_for_itself(serving, house, learned):  # noqa: F811
+    """A second flip to a model that cannot be read is not followed either."""
+    _, second = _second_model(learned)
+    write_csv(learned.folder / "calls.csv", calls(600))
+    third = learned.do("learn", "--dry-run")["model_id"]
+    _damage(learned, house, second)
+    serving.refresh()
+    learned.do("promote", third)
+    _damage(learned, house, third)
+    serving.refresh()
+    assert serving.revisions[0] < house.catalog.serving_revision()
+
+
 def test_model_with_an_endpoint_is_mounted_until_it_has_none(serving, house, learned):  # noqa: F811
     """Mounting shares the champion's memory; dismounting takes the id away and leaves the champion."""
     model_id = learned.champion

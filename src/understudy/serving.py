@@ -31,6 +31,9 @@ _LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_Missed = tuple[str, str]
+"""What could not be read, in words; and for a champion, which model that is."""
+
 AGAIN_SECONDS = 1.0
 """How long after a model could not be read that is tried again."""
 
@@ -52,9 +55,13 @@ class _Picture:
     """Who answers out of one store, at one moment; never changed, only replaced."""
 
     revision: int | None = None
-    """The revision of the catalog that this is; None before the first look."""
+    """The revision of the catalog that is answered by; None before the first look."""
+    seen: int | None = None
+    """The revision that was looked at last: beyond `revision` while something that changed with it is missed."""
     champion: Served | None = None
     mounted: dict[str, Served] = field(default_factory=dict)
+    missed: frozenset[_Missed] = frozenset()
+    """What could not be read."""
     again: float | None = None
     """When to look again though nothing has changed, because something could not be read."""
 
@@ -115,7 +122,7 @@ class Serving:
             self._unread.add(place)
             return before
         self._unread.discard(place)
-        if revision == before.revision and (before.again is None or time.monotonic() < before.again):
+        if revision == before.seen and (before.again is None or time.monotonic() < before.again):
             return before
         look = _Look(store, before)
         self._on_load(True)
@@ -123,7 +130,20 @@ class Serving:
             champion, mounted = look.champion(), look.mounted()
         finally:
             self._on_load(False)
-        return _Picture(revision, champion, mounted, time.monotonic() + AGAIN_SECONDS if look.missed else None)
+        missed, again = frozenset(look.missed), time.monotonic() + AGAIN_SECONDS if look.missed else None
+        return _Picture(_answered(before, revision, missed), revision, champion, mounted, missed, again)
+
+
+def _answered(before: _Picture, revision: int, missed: frozenset[_Missed]) -> int:
+    """Return the revision that a new picture answers by: the one before, where what changed since then is missed.
+
+    What is missed for longer holds up nothing that changes later. The first picture answers nobody by an older model.
+    """
+    if before.revision is None or not missed:
+        return revision
+    if revision != before.seen:
+        return revision if missed <= before.missed else before.revision
+    return before.revision
 
 
 class _Look:
@@ -133,19 +153,22 @@ class _Look:
         self._store = store
         self._before = before
         self._loaded = before.loaded
-        self.missed = False
-        """Whether something could not be read."""
+        self.missed: set[_Missed] = set()
+        """What could not be read."""
 
     def champion(self) -> Served | None:
         if not isinstance(self._store, House):
             return None
+        model_id = ""
         try:
             state = self._store.endpoint.champion()
             if state is None or state.champion is None:
                 return None
-            return self._served(self._store.model_entity(state.champion), state.since)
+            model_id = state.champion
+            return self._served(self._store.model_entity(model_id), state.since)
         except Exception as error:  # noqa: BLE001 - whatever a new model does, the old one serves on
-            return self._miss(f"the champion of {self._store.project.name!r}", error, self._before.champion)
+            what = f"the champion of {self._store.project.name!r}"
+            return self._miss(what, error, self._before.champion, model_id)
 
     def mounted(self) -> dict[str, Served]:
         try:
@@ -171,9 +194,9 @@ class _Look:
         self._loaded[entity.id] = served
         return served
 
-    def _miss(self, what: str, error: Exception, instead: T) -> T:
+    def _miss(self, what: str, error: Exception, instead: T, model_id: str = "") -> T:
         _LOG.error("%s cannot be loaded: %s", what, error)
-        self.missed = True
+        self.missed.add((what, model_id))
         return instead
 
 

@@ -62,3 +62,14 @@ def test_nobody_waits_for_a_worker_that_is_gone():
     board.publish(0, [1])
     board.leave(0)
     assert board.late(0, 9) == []
+
+
+def test_those_who_answer_are_told():
+    """Workers that have published answer, until they leave."""
+    board = Board(2, 1)
+    assert board.answering() == []
+    board.publish(0, [1])
+    pid = _as_process(lambda: board.publish(1, [1]))
+    assert board.answering() == [os.getpid(), pid]
+    board.leave(1)
+    assert board.answering() == [os.getpid()]

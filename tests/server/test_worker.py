@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import os
+import threading
+from unittest import mock
 
 import uvicorn
 from uvicorn.server import ServerState
@@ -93,3 +96,74 @@ def test_long_body_is_no_head():
     told, closed = answered(plain, *[b"z" * 1000] * 200)
     assert told.count(b"z") == 200_000
     assert not closed
+
+
+# A change of who serves
+
+
+class Workers:
+    """A board whose workers are only process ids; whoever is killed comes back as another."""
+
+    def __init__(self, monkeypatch, revisions, loading=()):
+        self.revisions, self.loading, self.killed = dict(revisions), set(loading), []
+        self.workers = len(revisions)
+        monkeypatch.setattr(worker, "SETTLE_SECONDS", 0.05)
+        monkeypatch.setattr(worker, "LOADING_SECONDS", 0.5)
+        monkeypatch.setattr(worker.os, "kill", self._kill)
+
+    def _kill(self, pid, _signal):
+        self.killed.append(pid)
+        del self.revisions[pid]
+        self.revisions[pid + 1000] = NOW
+
+    def answering(self):
+        """Name all."""
+        return list(self.revisions)
+
+    def late(self, _place, revision, *, but_loading=False):
+        """Name those behind."""
+        found = [pid for pid, its in self.revisions.items() if its < revision]
+        return [pid for pid in found if pid not in self.loading] if but_loading else found
+
+    def settle(self):
+        """Wait for all, as the process that runs this test."""
+        store = mock.Mock()
+        store.catalog.serving_revision.return_value = NOW
+        worker.wait_for_all(self, mock.Mock(stores=[store]), store)
+
+
+NOW, BEFORE = 7, 6
+
+
+def test_late_workers_are_replaced_but_not_the_one_that_asks(monkeypatch, caplog):
+    """Whoever does not follow is killed, one at a time; whoever asks would lose its answer, and only says so."""
+    workers = Workers(monkeypatch, {os.getpid(): BEFORE, 1: BEFORE, 2: BEFORE, 3: NOW})
+    workers.settle()
+    assert workers.killed == [1, 2]
+    assert f"processes [{os.getpid()}] still answer as before" in caplog.text
+
+
+def test_next_worker_is_replaced_only_when_the_one_before_is_back(monkeypatch):
+    """There are never two workers away at a time."""
+    workers = Workers(monkeypatch, {os.getpid(): NOW, 1: BEFORE, 2: BEFORE})
+    seen = []
+    monkeypatch.setattr(worker, "wait_until", lambda settled, _seconds: seen.append(len(workers.killed)) or settled())
+    workers.settle()
+    assert seen == [0, 0, 1, 2]
+
+
+def test_model_that_nobody_can_load_costs_no_worker(monkeypatch, caplog):
+    """Where no worker follows, those who served before go on, and the log has an error."""
+    workers = Workers(monkeypatch, {os.getpid(): BEFORE, 1: BEFORE})
+    workers.settle()
+    assert workers.killed == []
+    assert "still answer as before" in caplog.text
+
+
+def test_worker_that_is_loading_is_waited_for(monkeypatch):
+    """Loading that takes long makes nobody late: all are waited for, and none is replaced."""
+    workers = Workers(monkeypatch, {os.getpid(): BEFORE, 1: BEFORE}, loading=(os.getpid(), 1))
+    threading.Timer(0.2, lambda: workers.revisions.update({os.getpid(): NOW, 1: NOW})).start()
+    workers.settle()
+    assert workers.killed == []
+    assert set(workers.revisions.values()) == {NOW}

@@ -48,6 +48,11 @@ class Board:
             self._cells[-1] = 1
         return bool(self._cells[-1])
 
+    def answering(self) -> list[int]:
+        """Return the process ids of the workers that answer."""
+        rows = range(0, self.workers * self._width, self._width)
+        return [pid for pid in (self._cells[row + _PID] for row in rows if self._cells[row + _READY]) if pid]
+
     def late(self, catalog: int, revision: int, *, but_loading: bool = False) -> list[int]:
         """Return the process ids of the workers that answer by an older revision of a catalog.
 

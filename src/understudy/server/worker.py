@@ -62,20 +62,38 @@ def answer_requests(settings: Settings, board: Board, number: int, listener: soc
 
 
 def wait_for_all(board: Board, serving: Serving, store: Storehouse) -> None:
-    """Wait until every worker answers by the present state of a store's catalog; replace those that do not come."""
+    """Wait until every worker answers by the present state of a store's catalog; replace those that do not come.
+
+    Where no worker can follow, the fault is not theirs: none is replaced, and those who served before go on.
+    """
     place, revision = serving.stores.index(store), store.catalog.serving_revision()
-    if wait_until(lambda: not board.late(place, revision), SETTLE_SECONDS):
+
+    def late() -> list[int]:
+        return board.late(place, revision)
+
+    if wait_until(lambda: not late(), SETTLE_SECONDS):
         return
-    _replace(board.late(place, revision, but_loading=True))
-    if not wait_until(lambda: not board.late(place, revision), LOADING_SECONDS):
-        _replace(board.late(place, revision))
+    wait_until(lambda: late() == board.late(place, revision, but_loading=True), LOADING_SECONDS)
+    if set(late()) < set(board.answering()):
+        _replace_each(board, late)
+    if late():
+        _LOG.error("a change of who serves is on record, but processes %s still answer as before", late())
 
 
-def _replace(late: Sequence[int]) -> None:
-    for pid in late:
+def _replace_each(board: Board, late: Callable[[], Sequence[int]]) -> None:
+    """Replace those who are late one after the other, so that the others answer meanwhile; never the one that asks."""
+    for pid in late():
+        if pid == os.getpid() or pid not in late():
+            continue
         _LOG.error("worker process %s does not follow and is replaced", pid)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+        wait_until(partial(_is_replaced, board, pid), LOADING_SECONDS)
+
+
+def _is_replaced(board: Board, pid: int) -> bool:
+    answering = board.answering()
+    return pid not in answering and len(answering) == board.workers
 
 
 def _catch_up(serving: Serving, board: Board, number: int) -> None:
