@@ -188,7 +188,7 @@ def test_log_is_read_by_the_book(stage):
             losses.setdefault(name, []).append(float(found[1]))
     assert sorted(rates) == [1050, 2101, 3535, 4202]
     assert [rates[name] for name in sorted(rates)] == [0.04, 0.2, 1.0, 4.0]
-    assert all(updates[name][0] > 0 for name in rates)
+    assert all(updates[name][0] == 0 < updates[name][1] for name in rates)
     assert all(0 < loss < 2 for name in rates for loss in losses[name])
 
 
@@ -207,13 +207,22 @@ def test_log_has_the_form_of_the_original(stage):
     )
     for text in ("best learner:", "final consolidation:", "saved final learner:", "initial-training: finished"):
         assert text in said
+    fresh = said.index("learner-id=1050 model-configuration:       learning-rate=0.04")
+    assert said[fresh + 1 : fresh + 5] == [
+        "learner-id=1050 model-convergence:         "
+        "negative-log-likelihood=1.000000e+00 (delta=1.000000e+00) is-converged=no",
+        "learner-id=1050 active-features:           "
+        "updates=0000000000 min=0000000 max=0000000 mean=0000000 total-sum=0000000000",
+        "learner-id=1050 active-features-quantiles: quantile-10=0000000 quantile-50=0000000 quantile-90=0000000",
+        "learner-id=1050 model-status:              model-size=0 (0.00 MB) #params=0 #pruning-calls=0000000000",
+    ]
     best = said[said.index("best learner:") + 2]
     assert re.fullmatch(
         r"learner-id=\d{4} model-performance:         "
         r"accuracy=\d\.\d{4} recall=\d\.\d{4} precision=\d\.\d{4} f1-score=\d\.\d{4} auc=\d\.\d{4}",
         best,
     )
-    assert said[-2:] == [f"Footprint size is {document['size_in_bytes']}", "Training complete."]
+    assert said[-2:] == [f"Foorprint size is {document['size_in_bytes']}", "Training complete."]
     assert document["log"] == "pr-ml/userlog/pr-ml"
 
 

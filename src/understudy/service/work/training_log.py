@@ -35,6 +35,12 @@ _SHOWN = {
 }
 """The metrics that are shown, and what they are called."""
 
+_PARTS = ("rate", "l1", "l2")
+"""What tells candidates apart."""
+
+Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
+Key = tuple[float, ...]
+
 _SAMPLED = 2_000
 """Rows whose active features are counted."""
 
@@ -55,18 +61,20 @@ class Taught:
 
 
 def report_training(log: Log, taught: Taught) -> None:
-    """Tell how every learner fared after every pass, which was best, and how well it knows the training rows."""
+    """Tell how every learner began and fared after every pass, which was best, and how well it knows the rows."""
     reports, last = _reports(taught.training.fit)
     teller = _Teller(taught, _named([*reports, last]))
     log.say(teller.beginning())
+    for name in teller.names:
+        log.say(*teller.lines(_unlearned(name)), "")
     for report in reports:
         log.say(*teller.lines(report), "")
     log.say("", "", teller.finished(last))
     log.say("best learner:", *teller.lines(last, performance=teller.performance()), "", "")
     for title in ("final consolidation:", "saved final learner:"):
         log.say(title, *teller.lines(last, pruned=1), "", "")
-    size = taught.model.size_in_bytes
-    log.say("initial-training: finished", f"Footprint size is {size}", "Training complete.")
+    size = taught.model.size_in_bytes  # the original misspelled it, and programs look for that
+    log.say("initial-training: finished", f"Foorprint size is {size}", "Training complete.")
 
 
 def _reports(fit: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -74,7 +82,7 @@ def _reports(fit: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, An
 
     Each says beside its figures how much less its loss is than after the pass before.
     """
-    before: dict[tuple[float, ...], float] = {}
+    before: dict[Key, float] = {}
     reports = []
     for report in fit["log"]:
         loss = math.nan if report["progressive_loss"] is None else report["progressive_loss"]
@@ -84,26 +92,31 @@ def _reports(fit: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, An
     return reports[: -fit["passes"]], reports[-1]
 
 
-def _named(reports: list[dict[str, Any]]) -> dict[tuple[float, ...], int]:
+def _named(reports: list[dict[str, Any]]) -> dict[Key, int]:
     """Give every candidate an id, the slowest first."""
     found = sorted({_key(report) for report in reports})
     more = (LEARNER_IDS[-1] + 1051 * n for n in range(1, len(found)))
     return dict(zip(found, (*LEARNER_IDS, *more), strict=False))
 
 
-def _key(report: Mapping[str, Any]) -> tuple[float, ...]:
-    return tuple(report["candidate"][name] for name in ("rate", "l1", "l2"))
+def _unlearned(key: Key) -> dict[str, Any]:
+    """Return the report of a candidate before its first update; the original, too, says a loss of 1 there."""
+    candidate = dict(zip(_PARTS, key, strict=True))
+    return {"candidate": candidate, "updates": 0, "progressive_loss": 1.0, "delta": 1.0}
+
+
+def _key(report: Mapping[str, Any]) -> Key:
+    return tuple(report["candidate"][name] for name in _PARTS)
 
 
 class _Teller:
     """Puts reports into lines."""
 
-    def __init__(self, taught: Taught, names: Mapping[tuple[float, ...], int]) -> None:
+    def __init__(self, taught: Taught, names: Mapping[Key, int]) -> None:
         self._taught = taught
-        self._names = names
+        self.names = names
         self._type = taught.model.target.type
         self._active = _active_features(taught.model, taught.sample)
-        self._size = _bytes(taught.model.size_in_bytes)
 
     def beginning(self) -> str:
         asked = self._taught.settings
@@ -116,17 +129,20 @@ class _Teller:
     def lines(self, report: Mapping[str, Any], *, performance: str = "", pruned: int = 0) -> Iterator[str]:
         """Yield the lines of one learner's report."""
         loss = "half-squared-error" if self._type is ModelType.REGRESSION else "negative-log-likelihood"
+        active, parameters, size = self._active, self._parameters, self._taught.model.size_in_bytes
+        if not report["updates"]:
+            active, parameters, size = np.zeros(1, np.int64), 0, 0
         parts = {
             "model-configuration:": f"learning-rate={java_double(report['candidate']['rate'])}",
             "model-performance:": performance,
             "model-convergence:": (
                 f"{loss}={report['progressive_loss']:.6e} (delta={report['delta']:.6e}) is-converged=no"
             ),
-            "active-features:": self._features(report["updates"]),
-            "active-features-quantiles:": self._quantiles(),
-            "model-status:": f"model-size={self._size} #params={self._parameters} #pruning-calls={pruned:010d}",
+            "active-features:": _features(active, report["updates"]),
+            "active-features-quantiles:": _quantiles(active),
+            "model-status:": f"model-size={_bytes(size)} #params={parameters} #pruning-calls={pruned:010d}",
         }
-        name = self._names[_key(report)]
+        name = self.names[_key(report)]
         return (f"learner-id={name} {part:<26} {text}" for part, text in parts.items() if text)
 
     def finished(self, last: Mapping[str, Any]) -> str:
@@ -144,17 +160,19 @@ class _Teller:
     def _parameters(self) -> int:
         return int(self._taught.model.weights.weights.size)
 
-    def _features(self, updates: int) -> str:
-        least, most, mean = (round(f(self._active)) for f in (np.min, np.max, np.mean))
-        total = round(float(np.mean(self._active)) * updates)
-        return f"updates={updates:010d} min={least:07d} max={most:07d} mean={mean:07d} total-sum={total:010d}"
 
-    def _quantiles(self) -> str:
-        found = np.quantile(self._active, (0.1, 0.5, 0.9), method="lower")
-        return " ".join(f"quantile-{share}={int(value):07d}" for share, value in zip((10, 50, 90), found, strict=True))
+def _features(active: Counts, updates: int) -> str:
+    least, most, mean = (round(f(active)) for f in (np.min, np.max, np.mean))
+    total = round(float(np.mean(active)) * updates)
+    return f"updates={updates:010d} min={least:07d} max={most:07d} mean={mean:07d} total-sum={total:010d}"
 
 
-def _active_features(model: Model, sample: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _quantiles(active: Counts) -> str:
+    found = np.quantile(active, (0.1, 0.5, 0.9), method="lower")
+    return " ".join(f"quantile-{share}={int(value):07d}" for share, value in zip((10, 50, 90), found, strict=True))
+
+
+def _active_features(model: Model, sample: pa.Table) -> Counts:
     """Count the features of some evenly spread rows."""
     stride = max(1, -(-sample.num_rows // _SAMPLED))
     rows = sample.take(pa.array(np.arange(0, sample.num_rows, stride))).combine_chunks().to_batches()[0]
