@@ -438,6 +438,17 @@ def test_crash_between_blob_and_row_is_swept(buckets):
     assert read(buckets, "later") == b"in flight"
 
 
+def test_sweep_leaves_what_is_not_ours(buckets):
+    """A file that some program left among the blobs stays and stops nothing."""
+    buckets.put_bytes("here", "k", b"kept")
+    for name in (".DS_Store", "00/.nfs0001", "00/0000000000-x", "zz"):
+        path = buckets.objects.root / "blobs" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    assert buckets.sweep(older_than=0) == 0
+    assert len(blobs(buckets)) == 5
+
+
 def test_sweep_leaves_parts(buckets, uploads):
     """The parts of an upload in progress are no leftovers, however old."""
     upload = uploads.create("here", "k", Details())
@@ -455,13 +466,31 @@ def test_put_that_a_sweep_overtook_is_refused(buckets, monkeypatch):
 
     def publish_and_sweep():
         publish()
-        assert buckets.sweep(older_than=0) == 1
+        tomorrow = time.time() + 86_400
+        monkeypatch.setattr(time, "time", lambda: tomorrow)
+        assert buckets.sweep() == 1
 
     monkeypatch.setattr(draft, "publish", publish_and_sweep)
     with refused("RequestTimeout"):
         buckets.put("here", "k", draft)
     with refused("NoSuchKey"):
         buckets.info("here", "k")
+
+
+def test_lock_is_not_held_for_what_lies_far_away(buckets, monkeypatch):
+    """A put asks nothing of the objects while it holds the catalog's lock; a sweep removes one blob in each lock."""
+    events = []
+    writing, delete = buckets.catalog.writing, buckets.objects.delete
+    monkeypatch.setattr(buckets.objects, "exists", lambda _: pytest.fail("asked"))
+    buckets.put_bytes("here", "k", b"x")
+    for _ in range(3):
+        with buckets.draft() as draft:
+            draft.write(b"orphan")
+            draft.publish()
+    monkeypatch.setattr(buckets.catalog, "writing", lambda: events.append("lock") or writing())
+    monkeypatch.setattr(buckets.objects, "delete", lambda name: events.append("delete") or delete(name))
+    assert buckets.sweep(older_than=0) == 3
+    assert events == ["lock", "delete"] * 3
 
 
 def test_failed_database_leaves_the_object_of_before(buckets, monkeypatch):

@@ -58,7 +58,8 @@ from understudy.store.contract import Objects
 from understudy.store.drafts import BLOBS, Draft, blob_age
 
 _DAY = 86_400.0
-_SWEPT_AT_ONCE = 200  # blobs looked at in one transaction, so that no writer waits long for it
+_YOUNG = 21_600.0  # seconds; no sweep comes near, whatever the clock of its machine says
+_LOOKED_AT_ONCE = 200
 
 
 class Buckets:
@@ -232,7 +233,7 @@ class Buckets:
         draft.publish()
         try:
             with self.catalog.writing() as connection:
-                if not self.objects.exists(draft.blob):
+                if draft.age >= _YOUNG and not self.objects.exists(draft.blob):
                     raise BucketError("RequestTimeout", "The upload took so long that its bytes were swept away.")
                 yield connection
         except BucketError:
@@ -243,23 +244,26 @@ class Buckets:
         """Remove what killed writers left behind; return how much that was.
 
         It is what they had staged, and blobs that no row names and that were begun more than `older_than` seconds ago.
-        A blob is removed in a transaction that holds the write lock, and named only in one that has seen it there: a
-        put that comes between is refused, never acknowledged and lost.
+        Files that are no blobs stay. A blob is removed in a transaction that holds the write lock, and an old one is
+        named only in one that has seen it there: a put that comes between is refused, never acknowledged and lost.
+        Nobody looks for a young one, so less than the day that is usual may be given only while nobody puts.
         """
-        old = (name for name in self.objects.iter_names(BLOBS) if blob_age(name) >= older_than)
+        names = self.objects.iter_names(BLOBS)
+        old = (name for name in names if (age := blob_age(name)) is not None and age >= older_than)
         swept = self.objects.sweep()
-        while names := list(itertools.islice(old, _SWEPT_AT_ONCE)):
+        while some := list(itertools.islice(old, _LOOKED_AT_ONCE)):
             with self.catalog.reading() as connection:
-                names = sorted(set(names) - named_blobs(connection, names))
-            if names:
-                swept += self._sweep_unnamed(names)
+                orphans = sorted(set(some) - named_blobs(connection, some))
+            swept += sum(map(self._sweep_unnamed, orphans))
         return swept
 
-    def _sweep_unnamed(self, names: list[str]) -> int:
+    def _sweep_unnamed(self, blob: str) -> bool:
+        """Remove a blob unless a row names it by now: one in a transaction, as other writers wait meanwhile."""
         with self.catalog.writing() as connection:
-            orphans = set(names) - named_blobs(connection, names)
-            self.drop(orphans)
-        return len(orphans)
+            orphaned = not named_blobs(connection, [blob])
+            if orphaned:
+                self.drop([blob])
+        return orphaned
 
     def drop(self, blobs: Iterable[str | None]) -> None:
         """Remove blobs that no row names any more; what cannot be removed is left to the sweep."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import re
 import secrets
 import time
 from contextlib import AbstractContextManager
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 BLOBS = "blobs/"
 """Where all bytes of buckets lie among the objects."""
+
+_BLOB = re.compile(BLOBS + "[0-9a-f]{2}/([0-9a-f]{10})-[0-9a-f]{24}")
 
 
 class _Dropped(Exception):
@@ -34,7 +37,8 @@ class Draft(io.RawIOBase):
     """
 
     def __init__(self, objects: Objects, *, hashed: bool = True) -> None:
-        self.blob = f"{BLOBS}{secrets.token_hex(1)}/{int(time.time()):010x}-{secrets.token_hex(12)}"
+        self._begun = time.time()
+        self.blob = f"{BLOBS}{secrets.token_hex(1)}/{int(self._begun):010x}-{secrets.token_hex(12)}"
         self.size = 0
         self._md5 = hashlib.md5(usedforsecurity=False) if hashed else None
         self._writer: AbstractContextManager[BinaryIO] = objects.writer(self.blob)
@@ -44,6 +48,11 @@ class Draft(io.RawIOBase):
     def etag(self) -> str:
         """The MD5 of what was written, in hexadecimal; empty where it was not to be hashed."""
         return self._md5.hexdigest() if self._md5 else ""
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago it was begun."""
+        return time.time() - self._begun
 
     def writable(self) -> bool:
         """Say that this is a file to write."""
@@ -91,6 +100,10 @@ class Draft(io.RawIOBase):
         self._writer.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
 
-def blob_age(blob: str) -> float:
-    """Return how many seconds ago a blob's draft was begun."""
-    return time.time() - int(blob.rsplit("/", 1)[-1].partition("-")[0], 16)
+def blob_age(blob: str) -> float | None:
+    """Return how many seconds ago a blob's draft was begun; None for a name that is no blob's.
+
+    >>> blob_age("blobs/.DS_Store")
+    """
+    found = _BLOB.fullmatch(blob)
+    return time.time() - int(found[1], 16) if found else None
