@@ -42,13 +42,27 @@ def test_model_is_judged_on_other_rows(stage, kind, metric, least, picture):
 
 
 def test_judged_on_what_it_learned_is_an_alert(stage):
-    """The training data source, the same data under another id, and a part of them flatter the model."""
+    """The training data source, the same data under another id or address, and a part of them flatter the model."""
     location = learned(stage)
     assert "evaluation_on_training_data" in codes(stage.evaluation("ev-1", "ml", "ds-train"))
     stage.data_source("ds-whole", location, text("BINARY"))
     assert "evaluation_on_training_data" in codes(stage.evaluation("ev-2", "ml", "ds-whole"))
+    copy = stage.put("in/copy.csv", calls("BINARY", 600))
+    stage.data_source("ds-copy", copy, text("BINARY"))
+    assert "evaluation_on_training_data" in codes(stage.evaluation("ev-3", "ml", "ds-copy"))
+    stage.put("in/more.csv", calls("BINARY", 300, 2))
+    stage.data_source("ds-more", "s3://data/in/", text("BINARY"), splitting=REST)
+    assert "evaluation_on_training_data" in codes(stage.evaluation("ev-4", "ml", "ds-more"))
+
+
+def test_judged_on_other_rows_is_none(stage):
+    """The other part of a copy of the training data is held out; so is other data at the address of before."""
+    location = learned(stage)
     stage.data_source("ds-copy", stage.put("copy.csv", calls("BINARY", 600)), text("BINARY"), splitting=REST)
-    assert codes(stage.evaluation("ev-3", "ml", "ds-copy")) == set()
+    assert codes(stage.evaluation("ev-1", "ml", "ds-copy")) == set()
+    stage.put("calls.csv", calls("BINARY", 600, 2))
+    stage.data_source("ds-new", location, text("BINARY"))
+    assert codes(stage.evaluation("ev-2", "ml", "ds-new")) == set()
 
 
 def test_threshold_of_the_model_cuts(stage):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from understudy.model import Model
 from understudy.service.rearrangement import Rearrangement
 from understudy.service.work.data_sources import message, remarks
 from understudy.service.work.log import Log
-from understudy.service.work.rows import Rows, observations, open_rows
+from understudy.service.work.rows import File, Rows, observations, open_rows
 from understudy.service.work.scoring import judge, threshold_of
 from understudy.service.work.selection import overlap
 from understudy.service.work.workshop import Workshop
@@ -49,7 +49,7 @@ def compute(workshop: Workshop, entity: Entity, log: Log) -> dict[str, Any]:
         scores,
         training_summary(trained.document),
         threshold=threshold_of(trained),
-        on_training_data=on_training_data(workshop, trained, source),
+        on_training_data=on_training_data(trained, source, rows.files),
         unused=unused,
         schema_differences=schema_differences(model.schema, rows.schema),
     )
@@ -74,13 +74,19 @@ def training_summary(model: Mapping[str, Any]) -> TrainingSummary:
     return msgspec.convert(summary, TrainingSummary)
 
 
-def on_training_data(workshop: Workshop, model: Entity, source: Entity) -> bool:
-    """Tell whether a model has learned from some of the rows of a data source."""
+def on_training_data(model: Entity, source: Entity, files: Sequence[File]) -> bool:
+    """Tell whether a model has learned from some of the rows of a data source, which reads these files.
+
+    Files are the same by what they hold, wherever they lie.
+    """
     lineage = model.document["lineage"]
     if lineage.get("training_data_source_id") == source.id:
         return True
-    if source.project or model.project or lineage.get("location") != source.document["location"]:
+    if source.project or model.project:
         return False
+    before, now = [file["etag"] for file in lineage["files"]], [file.etag for file in files]
+    if before != now:
+        return not set(before).isdisjoint(now)
     learned, asked = (Rearrangement.from_json(document.get("rearrangement")) for document in (lineage, source.document))
     return overlap(learned, asked)
 

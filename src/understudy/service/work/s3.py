@@ -206,7 +206,7 @@ class _External:
             return None
         with self._bucket.open(key) as file:
             size = file.seek(0, os.SEEK_END)
-        return Found(key, size, _mark(size))
+        return Found(key, size, self._mark(key, size))
 
     def below(self, prefix: str) -> Iterator[Found]:
         keys = (entry.key for entry in self._bucket.list(prefix.rstrip("/")))
@@ -219,15 +219,14 @@ class _External:
             raise InvalidInput(f"{self._bucket.location}/{key} is no longer there", "Upload it again.") from None
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        return file, _mark(size)
+        return file, self._mark(key, size)
 
     def put(self, key: str, path: Path, content_type: str) -> None:
         self._bucket.put(key, path)
 
-
-def _mark(size: int) -> str:
-    """Stand in for an etag, which Arrow's client does not tell."""
-    return f"{size} bytes"
+    def _mark(self, key: str, size: int) -> str:
+        """Stand in for an etag, which Arrow's client does not tell: no two addresses have the same."""
+        return f"{size} bytes of {self._bucket.location}/{key}"
 
 
 def make_bucket(buckets: Buckets, name: str) -> None:
