@@ -21,6 +21,7 @@ import sqlite3
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -175,6 +176,18 @@ class Catalog:
     def __str__(self) -> str:
         return self._place
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, by its one true path; None where there is no file."""
+        url = sa.make_url(self._place)
+        on_disk = url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
+        return Path(str(url.database)).resolve() if on_disk else None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may use it, too."""
+        return self._engine.dialect.name == "postgresql"
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -323,6 +336,13 @@ class Catalog:
             order = (field.desc(), number.desc()) if descending else (field, number)
             rows = connection.execute(query.order_by(*order).limit(limit)).all()
         return [(Entity(*values), (value, place)) for *values, value, place in rows]
+
+    def place(self, kind: str, entity_id: str) -> Place:
+        """Return where an entity stands in the order of `created_at`; raises NotFound."""
+        with self.reading() as connection:
+            entity = _entity(connection, entity_id, kind)
+            query = sa.select(entities.c.sequence).where(_is(kind, entity_id))
+            return entity.created_at, connection.execute(query).scalar_one()
 
     def tags(self, kind: str, entity_id: str) -> dict[str, str | None]:
         """Return an entity's tags in the order of their keys; raises NotFound."""
