@@ -294,6 +294,25 @@ def test_lists_are_paged_newest_first(learned, client, path):
     assert found + page[path] == whole[path]
 
 
+def test_objects_made_at_one_moment_are_all_listed(tmp_path, monkeypatch):
+    """Where a page ends amid objects of one microsecond, in one catalog or in two, the next holds the others."""
+    monkeypatch.setattr("understudy.store.catalog.now", lambda: "2026-11-23T07:00:00.000000Z")
+    projects = [calls_project(tmp_path / name, rows=5) for name in ("one", "two")]
+    file = projects[1].folder / "understudy.toml"
+    file.write_text(file.read_text().replace('name = "calls"', 'name = "other"'))
+    client = Client(door_of(*projects))
+    made = {f"ml-{number}" for number in range(6)}
+    for number, model_id in enumerate(sorted(made)):
+        client.door.houses[number % 2].catalog.create("model", model_id, {})
+    for limit in (1, 2, 4):
+        found, following = [], ""
+        while following is not None:
+            page = client.get(f"/v1/models?limit={limit}{following and f'&before={following}'}").json
+            found += [model["model_id"] for model in page["models"]]
+            following = page["next"]
+        assert (len(found), set(found)) == (6, made)
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from understudy import facts
@@ -12,7 +13,7 @@ from understudy.server.rest.door import RestDoor
 from understudy.server.rest.problems import Problem, printable
 from understudy.server.rest.route import Call
 from understudy.server.rest.shapes import Models, ModelSummary, Nothing, Page
-from understudy.store.catalog import Entity, Operator
+from understudy.store.catalog import Entity, Place
 
 Show = Callable[[Call[None, Nothing]], dict[str, Any]]
 """Shows one object whole."""
@@ -74,25 +75,28 @@ def holder(door: RestDoor, kind: str, entity_id: str) -> Storehouse:
 
 def _page(call: Call[None, Page], kind: str) -> tuple[list[tuple[Storehouse, Entity]], str | None]:
     """Return a page of all catalogs' entities of a kind, newest first, and the id to go on after."""
-    limit, conditions = call.query.limit, _older_than(call, kind)
+    limit, stores = call.query.limit, call.door.stores
     found = [
         (store, entity)
-        for store in call.door.stores
-        for entity in store.catalog.page(kind, "created_at", conditions, descending=True, limit=limit + 1)
+        for store, after in zip(stores, _places(call, kind, stores), strict=True)
+        for entity in store.catalog.page(kind, "created_at", descending=True, after=after, limit=limit + 1)
     ]
     found.sort(key=lambda pair: pair[1].created_at, reverse=True)
     return found[:limit], found[limit - 1][1].id if len(found) > limit else None
 
 
-def _older_than(call: Call[None, Page], kind: str) -> list[tuple[Operator, str]]:
+def _places(call: Call[None, Page], kind: str, stores: Sequence[Storehouse]) -> list[Place | None]:
+    """Return where the page begins in each catalog; what was made at one moment stands in the order of the catalogs."""
     before = call.query.before
     if not before:
-        return []
+        return [None] * len(stores)
     try:
-        last = holder(call.door, kind, printable(before)).catalog.get(before, kind)
+        last = holder(call.door, kind, printable(before))
+        at, number = last.catalog.place(kind, before)
     except NotFound as error:
         raise Problem(400, "InvalidInput", f"before: {error.message}", "Give the `next` of the page before.") from None
-    return [("LT", last.created_at)]
+    own = stores.index(last)
+    return [(at, number if place == own else 0 if place < own else sys.maxsize) for place in range(len(stores))]
 
 
 def _model(entity: Entity) -> ModelSummary:
