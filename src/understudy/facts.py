@@ -88,7 +88,7 @@ def show(store: Storehouse, entity_id: str, kind: str | None = None) -> dict[str
         raise _no_catalog(entity_id)
     entity = store.catalog.get(entity_id, kind)
     about = {"kind": entity.kind, "id": entity.id, "status": entity.status, "created_at": entity.created_at}
-    return {**about, **entity.document}
+    return {**about, **entity.document, **about}  # first, and never what a document says of itself
 
 
 def promote(house: House, model_id: str) -> HistoryEntry:
@@ -97,7 +97,8 @@ def promote(house: House, model_id: str) -> HistoryEntry:
     Raises
     ------
     NotFound : it is no model that can serve.
-    UsageError : it was made through Amazon ML's API: no gate could compare it with the project's own.
+    UsageError : it was made through Amazon ML's API, or by another project of the same store: no gate could compare it
+        with the project's own.
     StoreError : its files cannot be read. Nothing was changed.
 
     """
@@ -110,8 +111,17 @@ def promote(house: House, model_id: str) -> HistoryEntry:
             "It answers under its own id: CreateRealtimeEndpoint mounts it.",
         )
     if entity.status == "COMPLETED":
+        _refuse_another_s(house, entity)
         house.predictor(model_id)  # a model that cannot be read must not serve
     return house.endpoint.promote(model_id)
+
+
+def _refuse_another_s(house: House, model: Entity) -> None:
+    if model.project != house.project.name:
+        raise UsageError(
+            f"{model.id} was learned by the project {model.project!r}, not by {house.project.name!r}",
+            "`understudy history` names the models of this one.",
+        )
 
 
 def roll_back(house: House) -> HistoryEntry:

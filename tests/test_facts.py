@@ -1,0 +1,37 @@
+"""What commands and doors both tell and do, where the project itself is not enough to show it."""
+
+import msgspec
+import pytest
+
+from acceptance.conftest import learned, learned_once  # noqa: F401 - a project that has learned
+from understudy import facts
+from understudy.config import load
+from understudy.errors import UsageError
+from understudy.house import House
+
+
+@pytest.fixture
+def house(learned):  # noqa: F811 - a fixture by its name
+    """Give the opened store of a project that has learned."""
+    opened = House(load(learned.folder))
+    yield opened
+    opened.catalog.close()
+
+
+def test_model_of_another_project_cannot_serve(house):
+    """Projects that share a store cannot promote each other's models: those know other rows."""
+    champion = house.endpoint.champion().champion
+    model = house.model_entity(champion)
+    house.catalog.amend("model", champion, lambda entity: msgspec.structs.replace(entity, project="other"))
+    history = house.endpoint.history()
+    with pytest.raises(UsageError, match="was learned by the project 'other', not by 'calls'"):
+        facts.promote(house, model.id)
+    assert house.endpoint.history() == history
+
+
+def test_document_does_not_say_what_an_object_is(house):
+    """Members of a document that are called kind, id or status never stand for the object's own."""
+    house.catalog.create("evaluation", "ev-odd", {"kind": "x", "id": "y", "status": "z", "more": 1})
+    shown = facts.show(house, "ev-odd")
+    assert (shown["kind"], shown["id"], shown["status"], shown["more"]) == ("evaluation", "ev-odd", "PENDING", 1)
+    assert next(iter(shown)) == "kind"
