@@ -42,12 +42,6 @@ def test_processes_tell_the_sum(tmp_path):
     assert 'understudy_request_seconds_count{door="rest",operation="predict"} 2.0' in lines
 
 
-def test_a_process_that_ended_is_forgotten_but_not_its_counts(tmp_path):
-    """A parent may say which of its workers have ended without losing what they counted."""
-    told = _run(tmp_path, COUNTS + "\nimport os\nmetrics.forget(os.getpid())" + TELLS)
-    assert 'understudy_predictions_total{endpoint="calls"} 3.0' in told
-
-
 def _run(folder, program):
     """Run a program that counts into a folder; return what it writes."""
     environment = {**os.environ, metrics.FOLDER_VARIABLE: str(folder)}

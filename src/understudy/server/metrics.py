@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that names the folder which several processes count into."""
@@ -53,12 +53,6 @@ def count_predictions(endpoint: str, records: int) -> None:
 def exposition() -> tuple[bytes, str]:
     """Return all counters as text, and the text's media type."""
     return generate_latest(_registry()), CONTENT_TYPE_LATEST
-
-
-def forget(pid: int) -> None:
-    """Say that a counting process has ended; what it counted stays in the sums."""
-    if os.environ.get(FOLDER_VARIABLE):
-        mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def _registry() -> CollectorRegistry:

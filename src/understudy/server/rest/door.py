@@ -5,33 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
 
 from understudy.errors import NotFound
 from understudy.house import House, Storehouse
+from understudy.server.keys import Keys
 from understudy.serving import Serving
-
-Role = Literal["admin", "predict"]
-"""admin may do everything; predict may ask for predictions."""
-
-
-class Caller(Protocol):
-    """Who asks."""
-
-    @property
-    def name(self) -> str:
-        """What the key or token is called."""
-
-    @property
-    def role(self) -> Role:
-        """What it may do."""
-
-
-class Keys(Protocol):
-    """Secrets and tokens that are known."""
-
-    def bearer(self, text: str) -> Caller | None:
-        """Return who asks with a secret or token; None where it is unknown."""
 
 
 @dataclass

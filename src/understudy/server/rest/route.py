@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from understudy.server.http import Request
-from understudy.server.rest.door import RestDoor, Role
+from understudy.server.keys import Role
+from understudy.server.rest.door import RestDoor
 from understudy.server.rest.shapes import Nothing
 
 Body = TypeVar("Body")
