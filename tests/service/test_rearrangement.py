@@ -49,8 +49,9 @@ def test_seed_may_stand_beside_splitting():
     [
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ("[]", "is .., not an object"),
-        ('{"split": {}}', "unknown key 'split'"),
+        ("[]", r"^DataRearrangement is \[\], not an object"),
+        ('{"split": {}}', "^DataRearrangement has the unknown key 'split'"),
+        ('{"splitting": {"strategyParams": []}}', r"^strategyParams of DataRearrangement is \[\], not an object"),
         ('{"splitting": []}', "splitting .* not an object"),
         ('{"splitting": {"percentBegn": 0}}', "unknown key 'percentBegn'"),
         ('{"splitting": {"percentBegin": -1}}', "percentBegin .* is -1"),

@@ -1,6 +1,7 @@
 """The shapes of requests are the original's, and what does not fit them is said in plain words."""
 
 import enum
+import json
 import re
 import types
 import typing
@@ -23,6 +24,7 @@ BY_HAND = {"TagKey", "TagValue"}
 
 GOOD = {
     "CreateDataSourceFromS3": {"DataSourceId": "ds-1", "DataSpec": {"DataLocationS3": "s3://data/a.csv"}},
+    "CreateMLModel": {"MLModelId": "ml-1", "MLModelType": "BINARY", "TrainingDataSourceId": "ds-1"},
     "GetMLModel": {"MLModelId": "ml-1"},
     "Predict": {"MLModelId": "ml-1", "Record": {"x": "1"}, "PredictEndpoint": "localhost"},
     "DescribeMLModels": {},
@@ -133,7 +135,9 @@ def _values(kind):
         ("DescribeMLModels", {"SortOrder": "desc"}, "SortOrder is 'desc'. Expected is one of asc, dsc"),
         ("DescribeMLModels", {"FilterVariable": "Id"}, "FilterVariable is 'Id'. Expected is one of .*TrainingDataURI"),
         ("DescribeMLModels", {"EQ": "x" * 1025}, "EQ is 'x+... .1,027 characters.. Expected is text of at most 1,024"),
-        ("Predict", {"Record": {"x": 3}}, "Record.* is 3. Expected is text"),
+        ("Predict", {"Record": {"a": "1", "x": 3}}, r"Record\['x'\] is 3. Expected is text"),
+        ("Predict", {"Record": {"x" * 99: 0.9}}, r"Record\['x{79}\.\.\. \(101 characters\)\] is 0.9"),
+        ("CreateMLModel", {"Parameters": {"sgd.maxPasses": 10}}, r"Parameters\['sgd.maxPasses'\] is 10"),
         ("Predict", {"Record": ["x"]}, "Record is a list of 1. Expected is an object"),
         ("AddTags", {"Tags": [{"Key": "k" * 129}]}, r"Tags\[0\].Key is 'k+.*at most 128"),
         ("AddTags", {"Tags": [{}] * 101}, "Tags is a list of 101. Expected is a list of at most 100 entries"),
@@ -157,16 +161,31 @@ def test_request_that_is_no_object_is_said(document):
         read_request(document, shapes.GetMLModelInput)
 
 
-def test_password_is_in_no_message():
-    """A password of a wrong length is not repeated to whoever reads the error."""
+@pytest.mark.parametrize(
+    ("credentials", "place"),
+    [
+        ({"Username": "u", "Password": "hunter2"}, "RDSData.DatabaseCredentials.Password"),
+        ({"Username": 7, "Password": "hunter2"}, "RDSData.DatabaseCredentials.Username"),
+        ("u:hunter2", "RDSData.DatabaseCredentials"),
+    ],
+)
+def test_password_is_in_no_message(credentials, place):
+    """A password of a wrong length or in a wrong place is not repeated to whoever reads the error."""
     request = GOOD["CreateDataSourceFromRDS"]
-    credentials = {"Username": "u", "Password": "hunter2"}
     with pytest.raises(InvalidInputException) as raised:
         read_request(
             {**request, "RDSData": {**request["RDSData"], "DatabaseCredentials": credentials}},
             shapes.CreateDataSourceFromRDSInput,
         )
-    assert "RDSData.DatabaseCredentials.Password is not shown here" in raised.value.text
+    assert f"{place} is not shown here" in raised.value.text
+    assert "hunter2" not in raised.value.text
+
+
+def test_structure_sent_as_text_is_not_shown_where_it_holds_a_password():
+    """A client that sends JSON within JSON does not read its password in the error."""
+    text = json.dumps({"DatabaseCredentials": {"Password": "hunter2"}})
+    with pytest.raises(InvalidInputException, match="RDSData is not shown here") as raised:
+        read_request({**GOOD["CreateDataSourceFromRDS"], "RDSData": text}, shapes.CreateDataSourceFromRDSInput)
     assert "hunter2" not in raised.value.text
 
 

@@ -62,12 +62,16 @@ def _explained(problem: str, document: Any, shape: type[Shape]) -> InvalidInputE
     """Turn "Expected `str`, got `int` - at `$.MLModelId`" into our words."""
     found = _PROBLEM.fullmatch(problem)
     assert found is not None
-    place = (found["place"] or "$").removeprefix("$").removeprefix(".")
+    path = found["place"] or "$"
+    place = path.removeprefix("$").removeprefix(".")
     missing = _MISSING.fullmatch(found["what"])
     if missing:
         member = f"{place}.{missing[1]}".removeprefix(".")
         return InvalidInputException(f"{member} is missing", "Give the request this member.")
-    value = _shown(_value_at(document, found["place"] or "$"), place)
+    value = _shown(_value_at(document, path), place)
+    if path.endswith("[...]"):
+        key = _odd_key(_value_at(document, path.removesuffix("[...]")))
+        place = f"{place.removesuffix('[...]')}[{_shown(key, place)}]"
     return InvalidInputException(
         f"{place or 'the request'} is {value}", f"Expected is {_expected(found['what'], place, shape)}."
     )
@@ -110,15 +114,20 @@ def _value_at(document: Any, path: str) -> Any:
         if name:
             document = document[name]
         elif index == "...":
-            return next((item for item in document.values() if not isinstance(item, str)), document)
+            document = document[_odd_key(document)]
         else:
             document = document[int(index)]
     return document
 
 
+def _odd_key(texts: dict[str, Any]) -> str:
+    """Return the key under which there is no text."""
+    return next(key for key, item in texts.items() if not isinstance(item, str))
+
+
 def _shown(value: Any, place: str) -> str:
-    """Write a value as it stands in a message; never a password."""
-    if place.endswith("Password"):
+    """Write a value as it stands in a message; never a password, or what may hold one."""
+    if "DatabaseCredentials" in place or (isinstance(value, str) and "Password" in value):
         return "not shown here"
     if isinstance(value, (dict, list)):
         return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value):,}"

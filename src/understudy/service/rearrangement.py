@@ -38,14 +38,14 @@ class Rearrangement(msgspec.Struct, frozen=True):
         if text is None or not text.strip():
             return cls()
         document = _object(_parsed(text), "DataRearrangement", ("splitting", "randomSeed"))
-        splitting = _object(document.get("splitting"), "splitting", _KEYS)
+        splitting = _object(document.get("splitting"), "splitting of DataRearrangement", _KEYS)
         begin, end = _percent(splitting, "percentBegin", 0), _percent(splitting, "percentEnd", 100)
         if begin >= end:
             raise InvalidInputException(
                 f"DataRearrangement takes the rows from {begin} to {end} percent, which are none",
                 "percentBegin must be below percentEnd; `complement` takes the rows outside of them.",
             )
-        params = _object(splitting.get("strategyParams"), "strategyParams", ("randomSeed",))
+        params = _object(splitting.get("strategyParams"), "strategyParams of DataRearrangement", ("randomSeed",))
         return cls(begin, end, _complement(splitting), _strategy(splitting), _seed(params, splitting, document))
 
     @property
@@ -66,12 +66,10 @@ def _object(value: Any, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise InvalidInputException(f"{what} of DataRearrangement is {_shown(value)}, not an object", _EXAMPLE)
+        raise InvalidInputException(f"{what} is {_shown(value)}, not an object", _EXAMPLE)
     unknown = [key for key in value if key not in keys]
     if unknown:
-        raise InvalidInputException(
-            f"{what} of DataRearrangement has the unknown key {_shown(unknown[0])}", f"Known are {', '.join(keys)}."
-        )
+        raise InvalidInputException(f"{what} has the unknown key {_shown(unknown[0])}", f"Known are {', '.join(keys)}.")
     return value
 
 
