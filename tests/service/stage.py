@@ -1,6 +1,7 @@
 """A service to ask: a catalog in memory, buckets that exist by name, models that answer, and the original's shapes."""
 
 import functools
+import io
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from understudy.schema import ModelType, Schema
 from understudy.service.context import Call, Service
 from understudy.service.operations import OPERATIONS
 from understudy.serving import Served
-from understudy.store.bucket_records import BucketError
+from understudy.store.bucket_records import BucketError, ObjectInfo
 from understudy.target import Target
 
 NOW = datetime(2026, 11, 23, 7, 0, 0, 123000, tzinfo=UTC)
@@ -29,16 +30,38 @@ SCHEMA = """{"version": "1.0", "targetAttributeName": "y", "dataFormat": "CSV", 
 UNLABELLED = SCHEMA.replace('"targetAttributeName": "y", ', "")
 
 
-class Names:
-    """Buckets of which nothing is known but that they exist."""
+class Shelves:
+    """Buckets that hold small objects."""
 
-    def __init__(self, *names):
-        self.names = names
+    def __init__(self, **buckets):
+        self.objects = {name: dict.fromkeys(keys, b"x,colour,y\n") for name, keys in buckets.items()}
+
+    def put(self, url, text):
+        """Let an object hold a text, or bytes."""
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        self.objects[bucket][key] = text.encode() if isinstance(text, str) else text
 
     def get(self, name):
         """Raise where there is no such bucket."""
-        if name not in self.names:
+        if name not in self.objects:
             raise BucketError("NoSuchBucket", f"no bucket {name!r}")
+
+    def info(self, bucket, key):
+        """Return what is known of an object."""
+        self.get(bucket)
+        if key not in self.objects[bucket]:
+            raise BucketError("NoSuchKey", f"no key {key!r}")
+        return ObjectInfo(bucket, key, "blob", len(self.objects[bucket][key]), "etag", "")
+
+    def open(self, bucket, key):
+        """Open an object."""
+        info = self.info(bucket, key)
+        return io.BytesIO(self.objects[bucket][key]), info
+
+    def iter_keys(self, bucket, prefix=""):
+        """Yield the keys that begin with a prefix."""
+        self.get(bucket)
+        yield from (key for key in sorted(self.objects[bucket]) if key.startswith(prefix))
 
 
 class Memory:
@@ -64,7 +87,8 @@ class Stage:
         self.store = Storehouse(Place(root=folder, store=Store(catalog=url), serve=serve), create=True)
         self.memory = Memory()
         self.settled = 0
-        self.service = Service(self.store, Names("data"), self.memory, self._settle, houses)
+        self.shelves = Shelves(data=("rows.csv", "a.csv", "2016/a.csv", "2017/b.csv"))
+        self.service = Service(self.store, self.shelves, self.memory, self._settle, houses)
 
     @property
     def catalog(self):

@@ -55,6 +55,7 @@ OF_BATCH = {
     "OutputUri": "s3://data/out/",
 }
 PREDICT = {"MLModelId": "ml-1", "Record": {"x": "1"}, "PredictEndpoint": "http://localhost"}
+TARGET_X = SCHEMA.replace('targetAttributeName": "y"', 'targetAttributeName": "x"')
 ON_MODEL = {"ResourceId": "ml-1", "ResourceType": "MLModel"}
 TAGS = {"Tags": [{"Key": "team", "Value": "red"}, {"Key": "bare"}], **ON_MODEL}
 
@@ -242,10 +243,25 @@ FAULTS = [
         for spec, words in (
             ({"DataLocationS3": "s3://data/a.csv"}, "neither DataSchema nor DataSchemaLocationS3"),
             ({**S3_SPEC, "DataSchemaLocationS3": "s3://data/a.schema"}, "both DataSchema and"),
-            ({**S3_SPEC, "DataSchema": "{}"}, "DataSchema: the schema has no list 'attributes'"),
+            ({**S3_SPEC, "DataSchema": "{}"}, "DataSchema: the schema's version is not given"),
+            ({**S3_SPEC, "DataSchema": SCHEMA.replace("target", "tagret")}, "Did you mean 'targetAttributeName'"),
+            ({**S3_SPEC, "DataSchema": SCHEMA.replace("BINARY", "TEXT")}, "target 'y' is TEXT"),
+            (
+                {**S3_SPEC, "DataLocationS3": "s3://data/b.csv"},
+                "DataLocationS3 is .* nothing is there\nUpload it first",
+            ),
+            ({**S3_SPEC, "DataLocationS3": "s3://data/20"}, "DataLocationS3 is .* nothing is there"),
+            (
+                {"DataLocationS3": "s3://data/a.csv", "DataSchemaLocationS3": "s3://data/a.csv.schema"},
+                "DataSchemaLocationS3 is 's3://data/a.csv.schema', but nothing is there\nUpload it first",
+            ),
+            (
+                {"DataLocationS3": "s3://data/a.csv", "DataSchemaLocationS3": "s3://data/a.csv"},
+                "DataSchemaLocationS3: the schema is not JSON",
+            ),
             ({**S3_SPEC, "DataSchema": "[" * 100_000}, "nested too deeply"),
             ({**S3_SPEC, "DataLocationS3": "s3://other/a.csv"}, r"no bucket 'other' here.*\[serve\] buckets"),
-            ({"DataLocationS3": "s3://data/a", "DataSchemaLocationS3": "s3://other/a"}, "DataSchemaLocationS3 is"),
+            ({"DataLocationS3": "s3://data/a.csv", "DataSchemaLocationS3": "s3://other/a"}, "DataSchemaLocationS3 is"),
             ({**S3_SPEC, "DataRearrangement": '{"splitting": 1}'}, "splitting of DataRearrangement"),
         )
     ),
@@ -274,7 +290,6 @@ FAULTS = [
             (lambda stage: stage.source(status="DELETED"), {}, "that is DELETED"),
             (lambda stage: stage.source(statistics=False), {}, "without statistics"),
             (lambda stage: stage.source(schema=UNLABELLED), {}, "names no target"),
-            (lambda stage: stage.source(schema=SCHEMA.replace("BINARY", "TEXT")), {}, "'y' of .* is TEXT"),
             (source, {"MLModelType": "REGRESSION"}, "is BINARY\nAsk for BINARY"),
             (source, {"Parameters": {"sgd.maxPasses": "0"}}, "sgd.maxPasses is '0'"),
             (source, {"Parameters": {"sgd.passes": "1"}}, "Parameters has the unknown parameter 'sgd.passes'"),
@@ -283,6 +298,8 @@ FAULTS = [
             (source, {"Recipe": '{"outputs": ["colur"]}'}, "Did you mean 'colour'"),
             (source, {"Recipe": "[" * 100_000}, "Recipe"),
             (source, {"RecipeUri": "s3://other/r.json"}, "RecipeUri"),
+            (source, {"RecipeUri": "s3://data/r.json"}, "RecipeUri is .* nothing is there"),
+            (source, {"RecipeUri": "s3://data/a.csv"}, "Recipe: the recipe is not JSON"),
             (source, {"Recipe": "{}", "RecipeUri": "s3://data/r"}, "both Recipe and RecipeUri"),
         )
     ),
@@ -294,6 +311,20 @@ FAULTS = [
         OF_EVALUATION,
         InvalidInputException,
         "names no target, which an evaluation needs",
+    ),
+    (
+        "CreateEvaluation",
+        lambda stage: (stage.model(), stage.source(schema=TARGET_X)),
+        OF_EVALUATION,
+        InvalidInputException,
+        "target of data source 'ds-1' is 'x', but the ML model 'ml-1' predicts 'y'",
+    ),
+    (
+        "CreateEvaluation",
+        lambda stage: (stage.model(status="FAILED"), stage.source()),
+        OF_EVALUATION,
+        InvalidInputException,
+        "an ML model that is FAILED",
     ),
     *(
         ("CreateBatchPrediction", both, {**OF_BATCH, "OutputUri": uri}, InvalidInputException, words)
@@ -439,12 +470,78 @@ def test_what_is_unfinished_may_be_built_upon(stage):
 
 
 def test_schema_that_is_yet_to_be_read_is_not_judged(stage):
-    """With the schema's place alone, target and recipe are the job's to check."""
+    """With the schema in a real S3, its target and the names in a recipe are the job's to check; a grammar is known."""
     spec = {"DataLocationS3": "s3://real-bucket/a.csv", "DataSchemaLocationS3": "s3://real-bucket/a.csv.schema"}
     stage.ask("CreateDataSourceFromS3", DataSourceId="ds-1", DataSpec=spec, ComputeStatistics=True)
+    for recipe in (
+        "[]",
+        '{"outputs": ["log(x"]}',
+        '{"groups": {"a": "group("}, "outputs": ["a"]}',
+        "{",
+        '{"outputs": 1',
+    ):
+        with pytest.raises(InvalidInputException, match="Recipe: "):
+            stage.ask("CreateMLModel", **OF_MODEL, Recipe=recipe)
     stage.ask("CreateMLModel", **OF_MODEL, Recipe='{"outputs": ["anything"]}')
+    stage.ask("CreateMLModel", **{**OF_MODEL, "MLModelId": "ml-2"}, RecipeUri="s3://real-bucket/recipe.json")
     document = stage.catalog.get("ds-1", "data_source").document
     assert (document["schema"], document["schema_location"]) == (None, "s3://real-bucket/a.csv.schema")
+    assert stage.catalog.get("ml-2", "model").document["recipe"] is None
+
+
+def test_schema_and_recipe_of_our_own_buckets_are_read_at_once(stage):
+    """What lies here is checked and kept as it is at that moment: models are held against it before any job has run."""
+    stage.shelves.put("s3://data/a.csv.schema", "\ufeff" + SCHEMA)
+    stage.shelves.put("s3://data/good.json", '{"outputs": ["colour"]}')
+    stage.shelves.put("s3://data/bad.json", '{"outputs": ["colur"]}')
+    spec = {"DataLocationS3": "s3://data/2016", "DataSchemaLocationS3": "s3://data/a.csv.schema"}
+    stage.ask("CreateDataSourceFromS3", DataSourceId="ds-1", DataSpec=spec, ComputeStatistics=True)
+    assert stage.ask("GetDataSource", DataSourceId="ds-1", Verbose=True)["DataSourceSchema"] == SCHEMA
+    with pytest.raises(InvalidInputException, match="Did you mean 'colour'"):
+        stage.ask("CreateMLModel", **OF_MODEL, RecipeUri="s3://data/bad.json")
+    with pytest.raises(InvalidInputException, match="is BINARY"):
+        stage.ask("CreateMLModel", **{**OF_MODEL, "MLModelType": "REGRESSION"})
+    stage.ask("CreateMLModel", **OF_MODEL, RecipeUri="s3://data/good.json")
+    assert stage.ask("GetMLModel", MLModelId="ml-1", Verbose=True)["Recipe"] == '{"outputs": ["colour"]}'
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\xff{", "is not UTF-8"), (b" " * 524_285, "has 524,285 bytes"), (b" " * 131_072, "has 131,072 characters")],
+)
+def test_schema_that_cannot_be_one_is_refused_unread(stage, content, words):
+    """An object that is no text, or too large, is no schema."""
+    stage.shelves.put("s3://data/a.csv.schema", content)
+    spec = {"DataLocationS3": "s3://data/a.csv", "DataSchemaLocationS3": "s3://data/a.csv.schema"}
+    with pytest.raises(InvalidInputException, match=words):
+        stage.ask("CreateDataSourceFromS3", DataSourceId="ds-1", DataSpec=spec)
+
+
+@pytest.mark.parametrize(
+    "location", ["s3://data", "s3://data/", "s3://data/2016", "s3://data/2016/", "s3://data/a.csv"]
+)
+def test_data_are_an_object_or_a_folder(stage, location):
+    """Data may be one object, all below a folder, or a whole bucket."""
+    spec = {**S3_SPEC, "DataLocationS3": location}
+    assert stage.ask("CreateDataSourceFromS3", DataSourceId="ds-1", DataSpec=spec) == {"DataSourceId": "ds-1"}
+
+
+def test_data_of_a_query_are_known_by_the_place_they_will_have(stage):
+    """A model on a query's rows names the file that they are staged in, before and after it is written."""
+    stage.ask("CreateDataSourceFromRedshift", **OF_REDSHIFT, ComputeStatistics=True)
+    stage.ask("CreateMLModel", **OF_MODEL)
+    shown = stage.ask("GetDataSource", DataSourceId="ds-1")["DataLocationS3"]
+    assert shown == "s3://data/staging/ds-1.csv"
+    assert stage.ask("GetMLModel", MLModelId="ml-1")["InputDataLocationS3"] == shown
+
+
+def test_evaluation_of_a_trained_model_goes_by_what_it_learned(stage):
+    """What a model was trained with counts, whatever became of its data source; a model that learned elsewhere, too."""
+    stage.model(schema=SCHEMA)
+    stage.ask("DeleteDataSource", DataSourceId="ds-of-ml-1")
+    stage.source(schema=TARGET_X)
+    with pytest.raises(InvalidInputException, match="predicts 'y'"):
+        stage.ask("CreateEvaluation", **OF_EVALUATION)
 
 
 def test_parameters_are_filled_in_and_keep_their_spelling(stage):
@@ -475,6 +572,20 @@ def test_password_stands_in_a_file_of_its_own(stage, name):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     stage.ask("DeleteDataSource", DataSourceId="ds-1")
     assert list(stage.service.secrets.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["CreateDataSourceFromRedshift", "CreateDataSourceFromRDS"])
+def test_password_stands_nowhere_in_the_document(stage, name):
+    """What is shown of an object by any door has no password, wherever a client put copies of it."""
+    _, members, _ = SUCCESS[name]
+    member = "DataSpec" if name.endswith("Redshift") else "RDSData"
+    spec = members[member]
+    credentials = {**spec["DatabaseCredentials"], "password": "S3cretS3cret", "Extra": {"Password": "S3cretS3cret"}}
+    spec = {**spec, "DatabaseCredentials": credentials, "Password": "S3cretS3cret"}
+    stage.ask(name, **{**members, member: spec}, Password="S3cretS3cret")
+    document = stage.catalog.get("ds-1", "data_source").document
+    assert document["request"][member]["DatabaseCredentials"] == {"Username": "reader"}
+    assert "S3cret" not in msgspec.json.encode(document).decode()
 
 
 def test_refused_create_leaves_no_password(stage):
@@ -750,6 +861,8 @@ def test_anything_is_answered_or_refused_as_declared(stage, seed):
     anything = Anything(seed)
     stage.evaluation()
     stage.batch()
+    for key in ("a.csv", "out/a.csv"):
+        stage.shelves.put(f"s3://data/{key}", SCHEMA)
     answered = 0
     for _ in range(600):
         name = anything.random.choice(list(OPERATIONS))

@@ -1,67 +1,73 @@
-"""What a Create can know to be wrong at once: schemas, recipes, places in S3, and the objects it refers to."""
+"""What a Create can know to be wrong at once: schemas, recipes, and the objects it refers to."""
 
 from __future__ import annotations
 
-import re
+import itertools
+from collections.abc import Callable, Iterator
 
 from understudy.errors import RecipeError, SchemaError
 from understudy.recipe.language import parse
-from understudy.schema import AttributeType, ModelType, Schema
+from understudy.recipe.source import Literal, Node, Source
+from understudy.recipe.syntax import read_expression
+from understudy.schema import TARGET_TYPES, ModelType, Schema
 from understudy.service import views
 from understudy.service.context import Service
-from understudy.service.entities import LISTS, NAMES, Kind, present
+from understudy.service.entities import LISTS, NAMES, Kind, a, present
 from understudy.service.faults import InvalidInputException
 from understudy.store.catalog import Entity
 
-MODEL_TYPES = {
-    AttributeType.BINARY: ModelType.BINARY,
-    AttributeType.CATEGORICAL: ModelType.MULTICLASS,
-    AttributeType.NUMERIC: ModelType.REGRESSION,
-}
-"""What kind of model learns a target of each type (reference 3.4); TEXT is no target."""
 
-_BAD_OUTPUT = re.compile(r":|//|/\./|/\.\./")
+def check_schema(text: str, member: str) -> Schema:
+    """Read the schema that a request brings, or whose place it names; raises InvalidInputException."""
+    return _read(Schema.from_request, text, member)
 
 
-def check_schema(text: str | None, member: str) -> Schema | None:
-    """Read a schema's JSON; None where there is none. Raises InvalidInputException."""
-    if text is None:
-        return None
+def known_schema(source: Entity) -> Schema | None:
+    """Return the schema of a data source so far as it is known by now; raises InvalidInputException."""
+    text = views.schema_text(source)
+    return None if text is None else _read(Schema.from_json, text, f"the schema of data source {source.id!r}")
+
+
+def _read(read: Callable[[str], Schema], text: str, what: str) -> Schema:
     try:
-        return Schema.from_json(text)
+        return read(text)
     except SchemaError as error:
-        raise InvalidInputException(f"{member}: {error.message}", error.hint) from None
+        raise InvalidInputException(f"{what}: {error.message}", error.hint) from None
     except RecursionError:
-        raise InvalidInputException(f"{member} is nested too deeply", "See docs/schema.md for its form.") from None
+        raise InvalidInputException(f"{what} is nested too deeply", "See docs/schema.md for its form.") from None
 
 
-def check_recipe(text: str, schema: Schema) -> None:
-    """Hold a recipe against the schema of its data; raises InvalidInputException."""
+def check_recipe(text: str, schema: Schema | None) -> None:
+    """Hold a recipe against the schema of its data, or where that is unknown against its grammar.
+
+    Raises InvalidInputException.
+    """
     try:
-        parse(text, schema)
+        if schema is None:
+            _check_grammar(text)
+        else:
+            parse(text, schema)
     except RecipeError as error:
         raise InvalidInputException(f"Recipe: {error.message}", error.hint) from None
 
 
-def check_location(service: Service, url: str, member: str) -> None:
-    """Let only those places in S3 be read or written that this server may use; raises InvalidInputException."""
-    bucket = url.removeprefix("s3://").partition("/")[0]
-    if not service.may_use_bucket(bucket):
-        raise InvalidInputException(
-            f"{member} is {url!r}, but there is no bucket {bucket!r} here",
-            f"Create it on this server, or list it under [serve] buckets = [{bucket!r}] to use the one of a real S3.",
-        )
+def _check_grammar(text: str) -> None:
+    source = Source(text)
+    root = source.read()
+    if root.form != "object":
+        source.fail(f"the recipe is a {root.form}, not an object", "See docs/recipes.md for its form.", root.start)
+    for literal in _literals(root):
+        read_expression(source, literal)
 
 
-def check_output(service: Service, url: str) -> None:
-    """Hold the place for results against the original's rules; raises InvalidInputException."""
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    found = _BAD_OUTPUT.search(f"/{key}" if key else "")
-    if found:
-        raise InvalidInputException(
-            f"OutputUri is {url!r}, whose key contains {found[0]!r}", "Leave ':', '//', '/./' and '/../' out of it."
-        )
-    check_location(service, f"s3://{bucket}/{key}", "OutputUri")
+def _literals(node: Node) -> Iterator[Literal]:
+    """Yield the expressions of a recipe: every string that is no name."""
+    if node.form == "string":
+        yield node.value
+    elif node.form == "list":
+        yield from itertools.chain.from_iterable(map(_literals, node.value))
+    elif node.form == "object":
+        yield from itertools.chain.from_iterable(_literals(value) for _, value in node.value)
 
 
 def usable(service: Service, kind: Kind, entity_id: str, member: str) -> Entity:
@@ -77,8 +83,8 @@ def usable(service: Service, kind: Kind, entity_id: str, member: str) -> Entity:
     if entity.status in {"FAILED", "DELETED"}:
         reason = entity.document.get("message")
         raise InvalidInputException(
-            f"{member} is {entity_id!r}, a {NAMES[kind]} that is {entity.status}{f': {reason}' if reason else ''}",
-            f"Name a {NAMES[kind]} that is COMPLETED, or still PENDING or INPROGRESS.",
+            f"{member} is {entity_id!r}, {a(kind)} that is {entity.status}{f': {reason}' if reason else ''}",
+            f"Name {a(kind)} that is COMPLETED, or still PENDING or INPROGRESS.",
         )
     return entity
 
@@ -93,17 +99,16 @@ def check_training(source: Entity, model_type: ModelType, recipe: str | None) ->
             f"the data source {source.id!r} was made without statistics, which training needs",
             "Create a data source with ComputeStatistics true.",
         )
-    schema = check_schema(views.schema_text(source), f"the schema of data source {source.id!r}")
-    if schema is None:
-        return
-    _check_target(source, schema, model_type)
+    schema = known_schema(source)
+    if schema is not None:
+        _check_target(source, schema, model_type)
     if recipe is not None:
         check_recipe(recipe, schema)
 
 
 def check_has_target(source: Entity, purpose: str) -> Schema | None:
     """Return a data source's schema, so far as it is known; raises InvalidInputException where it has no target."""
-    schema = check_schema(views.schema_text(source), f"the schema of data source {source.id!r}")
+    schema = known_schema(source)
     if schema is not None and schema.target is None:
         raise InvalidInputException(
             f"the schema of data source {source.id!r} names no target, which {purpose} needs",
@@ -112,11 +117,35 @@ def check_has_target(source: Entity, purpose: str) -> Schema | None:
     return schema
 
 
+def check_same_target(service: Service, model: Entity, source: Entity) -> None:
+    """Hold the target of a data source against that of a model to be judged on it, so far as both are known.
+
+    Raises InvalidInputException.
+    """
+    schema, learned = check_has_target(source, "an evaluation"), _learned_schema(service, model)
+    if schema is None or learned is None or learned.target in {None, schema.target}:
+        return
+    raise InvalidInputException(
+        f"the target of data source {source.id!r} is {schema.target!r}, but the ML model {model.id!r} predicts "
+        f"{learned.target!r}",
+        "Create a data source whose schema has the model's target.",
+    )
+
+
+def _learned_schema(service: Service, model: Entity) -> Schema | None:
+    """Return the schema that a model was, or will be, trained with, so far as it is known."""
+    text = views.model_schema_text(model)
+    if text is not None:
+        return _read(Schema.from_json, text, f"the schema of ML model {model.id!r}")
+    source = present(service, "data_source", views.training_data_source_id(model))
+    return None if source is None else known_schema(source)
+
+
 def _check_target(source: Entity, schema: Schema, model_type: ModelType) -> None:
     check_has_target(source, "training")
     assert schema.target is not None
     kind = schema.type_of(schema.target)
-    fitting = MODEL_TYPES.get(kind)
+    fitting = next((learner for learner, target in TARGET_TYPES.items() if target is kind), None)
     if fitting is not model_type:
         hint = f"Ask for {fitting}" if fitting else "Declare it BINARY, CATEGORICAL or NUMERIC"
         raise InvalidInputException(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import msgspec
 
 from understudy.house import House, Storehouse
 from understudy.serving import Served
-from understudy.store.bucket_records import BucketError
+from understudy.store.bucket_records import BucketError, ObjectInfo
 from understudy.store.catalog import Catalog
 
 ACCOUNT = "arn:aws:iam::000000000000"
@@ -40,6 +40,15 @@ class Buckets(Protocol):
 
     def get(self, name: str) -> object:
         """Return a bucket; raises BucketError where there is none."""
+
+    def info(self, bucket: str, key: str) -> ObjectInfo:
+        """Return what is known of an object; raises BucketError where there is none."""
+
+    def open(self, bucket: str, key: str) -> tuple[BinaryIO, ObjectInfo]:
+        """Open an object for reading; raises BucketError where there is none."""
+
+    def iter_keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
+        """Yield the keys that begin with a prefix."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -91,9 +100,13 @@ class Service:
 
     def may_use_bucket(self, name: str) -> bool:
         """Tell whether data may be read from a bucket and results written to it."""
-        if name in self.store.place.serve.buckets:
+        if not self.owns_bucket(name):
             return True
         with contextlib.suppress(BucketError):
             self.buckets.get(name)
             return True
         return False
+
+    def owns_bucket(self, name: str) -> bool:
+        """Tell whether a bucket, if there is one, is this store's and not one of a real S3."""
+        return name not in self.store.place.serve.buckets

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from understudy.config import parse_parameters
 from understudy.errors import ConfigError
+from understudy.prediction import THRESHOLD
 from understudy.schema import ModelType
 from understudy.service import secrets, views
-from understudy.service.checking import (
-    check_has_target,
-    check_location,
-    check_output,
-    check_schema,
-    check_training,
-    usable,
-)
+from understudy.service.checking import check_same_target, check_schema, check_training, usable
 from understudy.service.context import Call, Service
-from understudy.service.entities import NAMES, Kind, present
+from understudy.service.entities import Kind, a, present
 from understudy.service.faults import IdempotentParameterMismatchException, InvalidInputException
+from understudy.service.places import check_data, check_location, check_output, staged, text_at
 from understudy.service.rearrangement import Rearrangement
 from understudy.service.shapes import (
     CreateBatchPredictionInput,
@@ -33,11 +27,11 @@ from understudy.service.shapes import (
     Shape,
     wire,
 )
-from understudy.service.views import Answer
+from understudy.service.views import ALGORITHM, Answer
 from understudy.store.catalog import Entity
 
 PARAMETERS = {
-    "algorithm": "sgd",
+    "algorithm": ALGORITHM,
     "sgd.maxPasses": "10",
     "sgd.maxMLModelSizeInBytes": "33554432",
     "sgd.shuffleType": "none",
@@ -52,7 +46,7 @@ def create_data_source_from_s3(service: Service, call: Call, request: CreateData
 
     def document() -> Answer:
         spec = request.data_spec
-        check_location(service, spec.data_location_s3, "DataLocationS3")
+        check_data(service, spec.data_location_s3, "DataLocationS3")
         return {
             "source": "s3",
             "location": spec.data_location_s3,
@@ -69,14 +63,8 @@ def create_data_source_from_redshift(
 ) -> Answer:
     """Make a data source of what a query to Redshift gives: a PostgreSQL database that `[serve.databases]` names."""
     spec = request.data_spec
-    sql = {"identifier": spec.database_information.cluster_identifier, "role_arn": request.role_arn}
-
-    def document() -> Answer:
-        return _of_query(service, "redshift", spec, sql, statistics=request.compute_statistics)
-
-    password = spec.database_credentials.password
-    _create(service, call, "data_source", request.data_source_id, request.data_source_name, request, document, password)
-    return {"DataSourceId": request.data_source_id}
+    sql = {"identifier": spec.database_information.cluster_identifier}
+    return _create_from_query(service, call, request, spec, {"source": "redshift", "sql": sql})
 
 
 def create_data_source_from_rds(service: Service, call: Call, request: CreateDataSourceFromRDSInput) -> Answer:
@@ -84,15 +72,33 @@ def create_data_source_from_rds(service: Service, call: Call, request: CreateDat
     spec = request.rds_data
     sql = {
         "identifier": spec.database_information.instance_identifier,
-        "role_arn": request.role_arn,
         "resource_role": spec.resource_role,
         "service_role": spec.service_role,
         "subnet_id": spec.subnet_id,
         "security_group_ids": spec.security_group_ids,
     }
+    return _create_from_query(service, call, request, spec, {"source": "rds", "sql": sql})
+
+
+def _create_from_query(
+    service: Service,
+    call: Call,
+    request: CreateDataSourceFromRDSInput | CreateDataSourceFromRedshiftInput,
+    spec: RDSDataSpec | RedshiftDataSpec,
+    origin: Answer,
+) -> Answer:
+    """Make a data source of what a query gives; `origin` says to which service's database."""
 
     def document() -> Answer:
-        return _of_query(service, "rds", spec, sql, statistics=request.compute_statistics)
+        check_location(service, spec.s3_staging_location, "S3StagingLocation")
+        _check_database(service, origin["sql"]["identifier"])
+        return {
+            "source": origin["source"],
+            "location": staged(spec.s3_staging_location, request.data_source_id),
+            "sql": {**origin["sql"], "role_arn": request.role_arn, **_query(spec)},
+            **_described(service, spec.data_schema, spec.data_schema_uri, "DataSchemaUri"),
+            **_rows(spec.data_rearrangement, statistics=request.compute_statistics),
+        }
 
     password = spec.database_credentials.password
     _create(service, call, "data_source", request.data_source_id, request.data_source_name, request, document, password)
@@ -105,18 +111,19 @@ def create_ml_model(service: Service, call: Call, request: CreateMLModelInput) -
     def document() -> Answer:
         if request.recipe is not None and request.recipe_uri is not None:
             raise InvalidInputException("both Recipe and RecipeUri are given", "Give one of the two, or neither.")
+        recipe = request.recipe
         if request.recipe_uri is not None:
-            check_location(service, request.recipe_uri, "RecipeUri")
+            recipe = text_at(service, request.recipe_uri, "RecipeUri")
         source = usable(service, "data_source", request.training_data_source_id, "TrainingDataSourceId")
-        check_training(source, request.ml_model_type, request.recipe)
+        check_training(source, request.ml_model_type, recipe)
         return {
             "model_type": request.ml_model_type.value,
             "training_data_source_id": source.id,
             "parameters": _parameters(request.parameters),
-            "recipe": request.recipe,
+            "recipe": recipe,
             "recipe_location": request.recipe_uri,
             "input_location": views.location(source),
-            "threshold": views.THRESHOLD if request.ml_model_type is ModelType.BINARY else None,
+            "threshold": THRESHOLD if request.ml_model_type is ModelType.BINARY else None,
             "threshold_set_at": None,
             "endpoint": None,
         }
@@ -132,7 +139,7 @@ def create_evaluation(service: Service, call: Call, request: CreateEvaluationInp
         model, source = _model_and_source(
             service, request.ml_model_id, request.evaluation_data_source_id, "EvaluationDataSourceId"
         )
-        check_has_target(source, "an evaluation")
+        check_same_target(service, model, source)
         return {"model_id": model.id, "data_source_id": source.id, "input_location": views.location(source)}
 
     _create(service, call, "evaluation", request.evaluation_id, request.evaluation_name, request, document)
@@ -193,13 +200,13 @@ def _refuse_other(kind: Kind, known: Entity, asked: Answer) -> None:
     """Let an id mean one object; raises IdempotentParameterMismatchException."""
     if known.status == "DELETED":
         raise IdempotentParameterMismatchException(
-            f"the id {known.id!r} was that of a {NAMES[kind]} that once answered for an endpoint", "Choose another id."
+            f"the id {known.id!r} was that of {a(kind)} that once answered for an endpoint", "Choose another id."
         )
     before = known.document.get("request", {})
     if before != asked:
         differing = sorted(name for name in {*before, *asked} if before.get(name) != asked.get(name))
         raise IdempotentParameterMismatchException(
-            f"the id {known.id!r} is that of a {NAMES[kind]} made with another {' and '.join(differing)}",
+            f"the id {known.id!r} is that of {a(kind)} made with another {' and '.join(differing)}",
             "Choose another id, or send the parameters of before.",
         )
 
@@ -216,14 +223,14 @@ def _without_passwords(document: Answer) -> Answer:
 
 
 def _described(service: Service, schema: str | None, location: str | None, member: str) -> Answer:
-    """Return what is known of a data source's schema: its text, or where its text is."""
+    """Return what is known of a data source's schema: its text, or where its text is, or both."""
     if (schema is None) == (location is None):
         found = "neither DataSchema nor" if schema is None else "both DataSchema and"
         raise InvalidInputException(f"{found} {member} is given", "Give one of the two; nothing is inferred here.")
-    check_schema(schema, "DataSchema")
-    if location is not None:
-        check_location(service, location, member)
-    return {"schema": schema, "schema_location": location}
+    text = schema if location is None else text_at(service, location, member)
+    if text is not None:
+        check_schema(text, "DataSchema" if location is None else member)
+    return {"schema": text, "schema_location": location}
 
 
 def _rows(rearrangement: str | None, *, statistics: bool) -> Answer:
@@ -232,35 +239,29 @@ def _rows(rearrangement: str | None, *, statistics: bool) -> Answer:
     return {"rearrangement": rearrangement, "compute_statistics": statistics}
 
 
-def _of_query(
-    service: Service, source: str, spec: RDSDataSpec | RedshiftDataSpec, sql: dict[str, Any], *, statistics: bool
-) -> Answer:
-    """Return what is kept of a data source over a query."""
-    check_location(service, spec.s3_staging_location, "S3StagingLocation")
-    if sql["identifier"] not in service.store.place.serve.databases:
+def _check_database(service: Service, identifier: str) -> None:
+    """Refuse a database that the place does not name; raises InvalidInputException."""
+    if identifier not in service.store.place.serve.databases:
         raise InvalidInputException(
-            f"this server knows no database {sql['identifier']!r}",
-            f'Add it to the project file: [serve.databases] {sql["identifier"]} = "postgresql://host:5432".',
+            f"this server knows no database {identifier!r}",
+            f'Add it to the project file: [serve.databases] {identifier} = "postgresql://host:5432".',
         )
-    query = {
+
+
+def _query(spec: RDSDataSpec | RedshiftDataSpec) -> Answer:
+    """Return what is kept of a query: all but the password."""
+    return {
         "database": spec.database_information.database_name,
         "username": spec.database_credentials.username,
         "query": spec.select_sql_query,
         "staging": spec.s3_staging_location,
     }
-    return {
-        "source": source,
-        "location": spec.s3_staging_location,
-        "sql": {**sql, **query},
-        **_described(service, spec.data_schema, spec.data_schema_uri, "DataSchemaUri"),
-        **_rows(spec.data_rearrangement, statistics=statistics),
-    }
 
 
 def _parameters(given: dict[str, str]) -> dict[str, str]:
     """Return the training parameters with the original's defaults, in the caller's spelling."""
-    if given.get("algorithm", "sgd") != "sgd":
-        raise InvalidInputException(f"the parameter algorithm is {given['algorithm']!r}", "There is only sgd.")
+    if given.get("algorithm", ALGORITHM) != ALGORITHM:
+        raise InvalidInputException(f"the parameter algorithm is {given['algorithm']!r}", f"There is only {ALGORITHM}.")
     parameters = {**PARAMETERS, **given}
     try:
         parse_parameters({name: value for name, value in parameters.items() if name != "algorithm"})

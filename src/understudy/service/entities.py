@@ -28,6 +28,15 @@ LISTS: dict[Kind, str] = {
 """The operation that lists those of a kind."""
 
 
+def a(kind: Kind) -> str:
+    """Return what messages call one of a kind.
+
+    >>> a("model"), a("data_source")
+    ('an ML model', 'a data source')
+    """
+    return f"{'an' if kind in {'model', 'evaluation'} else 'a'} {NAMES[kind]}"
+
+
 def present(service: Service, kind: Kind, entity_id: str) -> Entity | None:
     """Return the object of an id, DELETED or not; None where there never was one."""
     try:

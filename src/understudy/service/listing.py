@@ -28,9 +28,6 @@ from understudy.service.times import MILLISECOND, is_day, parsed, text_of
 from understudy.service.views import Answer
 from understudy.store.catalog import Entity, Field, Operator, Place
 
-ALGORITHM = "sgd"
-"""The algorithm of every model."""
-
 _OPERATORS: dict[str, Operator] = {
     "eq": "EQ",
     "gt": "GT",
@@ -143,7 +140,7 @@ def _found(service: Service, asked: _Asked, after: Place | None, limit: int) -> 
     """Look a page up in the catalog."""
     by, conditions = FIELDS[asked.kind][asked.variable], asked.given
     if asked.variable == "Algorithm":
-        if not all(_COMPARE[name](ALGORITHM, value) for name, value in asked.given):
+        if not all(_COMPARE[name](views.ALGORITHM, value) for name, value in asked.given):
             return []
         conditions = ()
     elif asked.variable in _TIMES:

@@ -12,7 +12,7 @@ from understudy.service.entities import not_found, present
 from understudy.service.faults import Fault, InvalidInputException, PredictorNotMountedException
 from understudy.service.shapes import PredictInput
 from understudy.service.thresholds import is_positive
-from understudy.service.views import Answer
+from understudy.service.views import ALGORITHM, Answer
 from understudy.serving import Served
 from understudy.values import batch_of_records
 
@@ -56,7 +56,7 @@ def answer(served: Served, scores: Scores) -> Answer:
     A BINARY score is the probability of 1 also where the label is 0. Numbers are floats of 32 bits, widened.
     """
     target = served.predictor.model.target
-    details = {"Algorithm": "SGD", "PredictiveModelType": target.type.value}
+    details = {"Algorithm": ALGORITHM.upper(), "PredictiveModelType": target.type.value}
     if target.type is ModelType.REGRESSION:
         return {"predictedValue": _widened(float(scores)), "details": details}
     if target.type is ModelType.BINARY:

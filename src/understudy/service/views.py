@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from understudy.prediction import THRESHOLD
 from understudy.schema import Schema
 from understudy.service.context import LOG_BUCKET, ROOT, Call
 from understudy.service.times import epoch
@@ -21,8 +22,8 @@ Answer = dict[str, Any]
 PEAK_REQUESTS = 200
 """What the original promises of an endpoint, in requests per second; nothing here holds it to that."""
 
-THRESHOLD = 0.5
-"""The score threshold of a BINARY model for which none was set."""
+ALGORITHM = "sgd"
+"""The algorithm of every model."""
 
 METRICS = {"auc": "BinaryAUC", "macro_f1": "MulticlassAvgFScore", "rmse": "RegressionRMSE"}
 """The one metric of each type of model that the original gave, by our name for it."""
@@ -61,7 +62,7 @@ def model(entity: Entity, call: Call, *, serves: bool = False) -> Answer:
             "EndpointInfo": endpoint_info(entity, call, serves=serves),
             "TrainingParameters": document.get("parameters") or _project_parameters(document),
             "InputDataLocationS3": document.get("input_location"),
-            "Algorithm": "sgd",
+            "Algorithm": ALGORITHM,
             "MLModelType": document["model_type"],
             "ScoreThreshold": document.get("threshold", THRESHOLD) if binary else None,
             "ScoreThresholdLastUpdatedAt": epoch(document.get("threshold_set_at")),
@@ -121,8 +122,7 @@ def verbose_model(entity: Entity, shown: Answer) -> Answer:
     """Return a model with its recipe and its schema."""
     document = entity.document
     recipe = document.get("recipe") or (document.get("training") or {}).get("recipe")
-    schema = document.get("schema") or document.get("lineage", {}).get("schema")
-    return {**shown, **_present({"Recipe": recipe, "Schema": schema})}
+    return {**shown, **_present({"Recipe": recipe, "Schema": model_schema_text(entity)})}
 
 
 def endpoint_info(entity: Entity, call: Call, *, serves: bool = False) -> Answer:
@@ -150,6 +150,13 @@ def schema_text(source: Entity) -> str | None:
     if "attributes" in source.document:
         return msgspec.convert(source.document["attributes"], Schema).to_json()
     schema: str | None = source.document.get("schema")
+    return schema
+
+
+def model_schema_text(entity: Entity) -> str | None:
+    """Return the schema that a model was trained with, as JSON; None before it is trained."""
+    document = entity.document
+    schema: str | None = document.get("schema") or document.get("lineage", {}).get("schema")
     return schema
 
 
@@ -191,7 +198,7 @@ def _performance(metrics: Mapping[str, float | None]) -> Answer | None:
 def _project_parameters(document: Mapping[str, Any]) -> dict[str, str]:
     """Return what a project's file says of training; what it leaves out the learner chose."""
     given = document.get("lineage", {}).get("parameters", {}).get("parameters", {})
-    return {"algorithm": "sgd", **{name: str(value) for name, value in given.items()}}
+    return {"algorithm": ALGORITHM, **{name: str(value) for name, value in given.items()}}
 
 
 def _redshift(document: Mapping[str, Any]) -> Answer | None:
