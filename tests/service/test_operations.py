@@ -2,6 +2,7 @@
 
 import random
 import stat
+import threading
 
 import msgspec
 import pytest
@@ -586,6 +587,51 @@ def test_password_stands_nowhere_in_the_document(stage, name):
     document = stage.catalog.get("ds-1", "data_source").document
     assert document["request"][member]["DatabaseCredentials"] == {"Username": "reader"}
     assert "S3cret" not in msgspec.json.encode(document).decode()
+
+
+def test_password_is_that_of_the_create_that_won(stage, monkeypatch):
+    """Of two Creates of one id at the same time, the one that makes the object leaves its password, too."""
+    asked_twice, made_first = threading.Event(), threading.Event()
+    create_once = stage.catalog.create_once
+
+    def in_turn(*given, **named):
+        if threading.current_thread() is other:
+            asked_twice.set()
+            made_first.wait(10)
+            return create_once(*given, **named)
+        other.start()
+        asked_twice.wait(0.5)
+        entity = create_once(*given, **named)
+        made_first.set()
+        return entity
+
+    def ask(password):
+        credentials = {"Username": "reader", "Password": password}
+        spec = {**SQL_SPEC, "DatabaseCredentials": credentials}
+        assert stage.ask("CreateDataSourceFromRedshift", **{**OF_REDSHIFT, "DataSpec": spec}) == {
+            "DataSourceId": "ds-1"
+        }
+
+    other = threading.Thread(target=ask, args=("the second",))
+    monkeypatch.setattr(stage.catalog, "create_once", in_turn)
+    ask("the first")
+    other.join()
+    assert (stage.service.secrets / "data_source-ds-1").read_text() == "the first"
+
+
+def test_password_of_who_came_too_late_is_not_kept(stage, monkeypatch):
+    """A data source of files that takes the id meanwhile needs no password, and has none."""
+    create_once = stage.catalog.create_once
+
+    def overtaken(*given, **named):
+        monkeypatch.setattr(stage.catalog, "create_once", create_once)
+        stage.ask("CreateDataSourceFromS3", **OF_S3)
+        return create_once(*given, **named)
+
+    monkeypatch.setattr(stage.catalog, "create_once", overtaken)
+    with pytest.raises(IdempotentParameterMismatchException):
+        stage.ask("CreateDataSourceFromRedshift", **OF_REDSHIFT)
+    assert list(stage.service.secrets.iterdir()) == []
 
 
 def test_refused_create_leaves_no_password(stage):

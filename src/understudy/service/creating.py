@@ -189,11 +189,27 @@ def _create(
         _refuse_other(kind, known, asked)
         return
     made = {"request": asked, "created_by": call.user, **document()}
-    if password is not None:
-        secrets.keep(service.secrets, kind, entity_id, password)
-    entity, new = service.catalog.create_once(kind, entity_id, made, name=name)
+    if password is None:
+        entity, new = service.catalog.create_once(kind, entity_id, made, name=name)
+    else:
+        entity, new = _create_with_password(service, kind, entity_id, made, name, password)
     if not new:
         _refuse_other(kind, entity, asked)
+
+
+def _create_with_password(
+    service: Service, kind: Kind, entity_id: str, made: Answer, name: str, password: str
+) -> tuple[Entity, bool]:
+    """Add an object whose job needs a password; of several Creates at a time the first one's is kept."""
+    with secrets.one_at_a_time(service.secrets):
+        known = present(service, kind, entity_id)
+        if known is not None and known.status != "DELETED":
+            return known, False
+        secrets.keep(service.secrets, kind, entity_id, password)
+        entity, new = service.catalog.create_once(kind, entity_id, made, name=name)
+        if not new:
+            secrets.forget(service.secrets, kind, entity_id)
+        return entity, new
 
 
 def _refuse_other(kind: Kind, known: Entity, asked: Answer) -> None:

@@ -20,8 +20,9 @@ from understudy.store.catalog import Entity
 
 def delete_data_source(service: Service, call: Call, request: DeleteDataSourceInput) -> Answer:
     """Mark a data source DELETED; its data stay where they are."""
-    _delete(service, "data_source", request.data_source_id)
-    secrets.forget(service.secrets, "data_source", request.data_source_id)
+    with secrets.one_at_a_time(service.secrets):  # or the password of a new object of that id might be forgotten
+        _delete(service, "data_source", request.data_source_id)
+        secrets.forget(service.secrets, "data_source", request.data_source_id)
     return {"DataSourceId": request.data_source_id}
 
 

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from understudy.errors import StoreError
+from understudy.store.lock import exclusive
+
+_WAIT = 10.0
+"""Seconds to wait while others change passwords, which takes a moment each."""
 
 
 def secret_file(folder: Path, kind: str, entity_id: str) -> Path:
     """Return the file that holds an object's password."""
     return folder / f"{kind}-{entity_id}"
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let nobody else, of any process, change the passwords that are kept; raises Busy where that takes too long."""
+    with exclusive(folder.with_name(f"{folder.name}.lock"), wait=_WAIT):
+        yield
 
 
 def keep(folder: Path, kind: str, entity_id: str, password: str) -> None:
