@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from understudy.server.http import Gone, Request
 from understudy.server.keys import Key
 from understudy.server.s3 import S3Door, answer
+from understudy.server.s3.bodies import in_slow_thread
 from understudy.server.s3.routing import SUBRESOURCES
 from understudy.server.signature import Signed
 from understudy.store.buckets import Buckets
@@ -206,6 +209,40 @@ def test_body_that_is_lost_is_left_to_the_port(door):
     """Where the client hangs up there is nobody to be answered: the door does not try."""
     with pytest.raises(Gone):
         asyncio.run(_answered(door, Request("PUT", "/abc/gone", "", {}, _lost())))
+
+
+def test_storage_takes_no_threads_of_others(door):
+    """Objects are put, copied and got without the threads that the rest of a worker shares."""
+
+    async def run():
+        shut = ThreadPoolExecutor(1)
+        shut.shutdown()
+        asyncio.get_running_loop().set_default_executor(shut)
+        copy = {"x-amz-copy-source": "/abc/own"}
+        return [
+            (await _answered(door, Request(method, "/abc/own", "", headers, _stream(b"x")))).status
+            for method, headers in (("PUT", {}), ("PUT", copy | {"x-amz-metadata-directive": "REPLACE"}), ("GET", {}))
+        ]
+
+    assert asyncio.run(run()) == [200, 200, 200]
+
+
+def test_long_copies_keep_nobody_waiting(door):
+    """While more copies are made than there are threads for them, objects are put and got."""
+
+    async def run():
+        done = threading.Event()
+        copies = [asyncio.create_task(in_slow_thread(done.wait)) for _ in range(20)]
+        await asyncio.sleep(0)
+        statuses = [
+            (await asyncio.wait_for(_answered(door, Request(method, "/abc/beside", "", {}, _stream(b"x"))), 10)).status
+            for method in ("PUT", "GET")
+        ]
+        done.set()
+        await asyncio.gather(*copies)
+        return statuses
+
+    assert asyncio.run(run()) == [200, 200]
 
 
 async def _lost():

@@ -11,7 +11,7 @@ from understudy.errors import StoreError
 from understudy.server.checksums import Checks
 from understudy.server.http import BodyLost, Request, Response
 from understudy.server.payload import Payload, PayloadError, plain
-from understudy.server.s3.bodies import Tracked, in_thread
+from understudy.server.s3.bodies import Tracked, in_slow_thread, in_thread
 from understudy.server.s3.calls import Call, S3Door, call_of, document
 from understudy.server.s3.errors import error_response, store_failure
 from understudy.server.s3.patience import patiently
@@ -89,7 +89,7 @@ async def _answer(door: S3Door, request: Request, signed: Signed, failed: _Faile
 async def _attempt(operation: Operation, call: Call, failed: _Failed) -> Response:
     """Return an operation's response or that of its error: when its answer has begun, nobody is there to catch one."""
     try:
-        return await in_thread(operation, call)
+        return await in_slow_thread(operation, call)
     except Exception as error:  # noqa: BLE001 - the server boundary
         return failed(error)
 

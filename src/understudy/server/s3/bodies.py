@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import BinaryIO, ParamSpec, TypeVar
 
 from understudy.errors import StoreError
@@ -12,13 +14,26 @@ from understudy.store.bucket_records import BucketError
 PIECE = 1 << 20
 """Bytes that are held in memory of a body, about."""
 
+# Threads of the door's own, so that storage never keeps predictions waiting, and long copies never keep objects.
+_STORING = ThreadPoolExecutor(8, "s3")
+_COPYING = ThreadPoolExecutor(2, "s3-copying")
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function in a thread. A cancellation waits for its end, so that what follows never runs beside it."""
-    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    return await _in_thread(_STORING, partial(function, *args, **kwargs))
+
+
+async def in_slow_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that may take minutes as `in_thread` does, in one of the few threads that such work has."""
+    return await _in_thread(_COPYING, partial(function, *args, **kwargs))
+
+
+async def _in_thread(threads: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+    work = asyncio.get_running_loop().run_in_executor(threads, function)
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
