@@ -245,6 +245,20 @@ def test_long_copies_keep_nobody_waiting(door):
     assert asyncio.run(run()) == [200, 200]
 
 
+def test_object_is_sent_in_small_pieces(door):
+    """An object goes out in pieces that a slow reader takes in the time that the port gives each of them."""
+    data = bytes(range(256)) * 5000
+    door.buckets.put_bytes("abc", "large", data)
+
+    async def run():
+        response = await answer(door, Request("GET", "/abc/large", "", {"range": "bytes=7-"}, _stream(b"")), SIGNED)
+        return [piece async for piece in response.body]
+
+    pieces = asyncio.run(run())
+    assert max(map(len, pieces)) <= 256 << 10
+    assert b"".join(pieces) == data[7:]
+
+
 async def _lost():
     yield b"x"
     raise Gone

@@ -14,6 +14,9 @@ from understudy.store.bucket_records import BucketError
 PIECE = 1 << 20
 """Bytes that are held in memory of a body, about."""
 
+SENT = 128 << 10
+"""Bytes that are sent at once: the port gives each piece the same time, and slow readers need a minute for more."""
+
 # Threads of the door's own, so that storage never keeps predictions waiting, and long copies never keep objects.
 _STORING = ThreadPoolExecutor(8, "s3")
 _COPYING = ThreadPoolExecutor(2, "s3-copying")
@@ -91,21 +94,24 @@ class FileBody:
         self._file = file
         self._start = start
         self._left = length
+        self._held = memoryview(b"")
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        if not self._left:
-            await self.aclose()
-            raise StopAsyncIteration
-        piece = await in_thread(self._read)
-        self._left -= len(piece)
+        if not self._held:
+            if not self._left:
+                await self.aclose()
+                raise StopAsyncIteration
+            self._held = memoryview(await in_thread(self._read))
+            self._left -= len(self._held)
+        piece, self._held = bytes(self._held[:SENT]), self._held[SENT:]
         return piece
 
     async def aclose(self) -> None:
         """Close the file; what was not sent by now will not be."""
-        self._left = 0
+        self._left, self._held = 0, memoryview(b"")
         await in_thread(self._file.close)
 
     def __del__(self) -> None:
