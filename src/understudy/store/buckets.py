@@ -32,7 +32,7 @@ import msgspec
 import sqlalchemy as sa
 
 from understudy.errors import StoreError
-from understudy.store.bucket_listing import Page, Query, page_of
+from understudy.store.bucket_listing import Listed, Page, Query, page_of
 from understudy.store.bucket_records import (
     Bucket,
     BucketError,
@@ -213,10 +213,14 @@ class Buckets:
 
     def iter_keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
         """Yield the keys that begin with a prefix in the order of their bytes; a put meanwhile may be seen or not."""
+        return (entry.key for entry in self.iter_entries(bucket, prefix))
+
+    def iter_entries(self, bucket: str, prefix: str = "") -> Iterator[Listed]:
+        """Yield what is listed of the keys that begin with a prefix, as `iter_keys` does, page by page."""
         after = ""
         while True:
             page = self.page(bucket, Query(prefix, after=after))
-            yield from (entry.key for entry in page.entries)
+            yield from page.entries
             if not page.next:
                 return
             after = page.next

@@ -26,6 +26,17 @@ def test_address_names_an_object_or_a_folder(stage):
     assert names(stage, "s3://data/in/a.csv.schema") == ["in/a.csv.schema"]
 
 
+def test_folder_is_asked_for_page_by_page(stage, monkeypatch):
+    """However many files a folder has, the catalog is asked for pages of them, not for each."""
+    for number in range(5):
+        stage.put(f"in/{number}.csv", "x" * number)
+    monkeypatch.setattr(stage.buckets, "info", lambda *_: pytest.fail("asked for one key"))
+    found = stage.workshop().s3.find("s3://data/in/")
+    assert [(each.name, each.size) for each in found] == [(f"{number}.csv", number) for number in range(1, 5)]
+    monkeypatch.undo()
+    assert all(each.etag == stage.buckets.info("data", f"in/{each.name}").etag for each in found)
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [

@@ -169,10 +169,8 @@ class _Own:
 
     def below(self, prefix: str) -> Iterator[Found]:
         try:
-            for key in self.buckets.iter_keys(self.name, prefix):
-                found = self.look(key)
-                if found:
-                    yield found
+            for entry in self.buckets.iter_entries(self.name, prefix):
+                yield Found(entry.key, entry.size, entry.etag)
         except BucketError as error:
             raise self._explained(error) from None
 
