@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,6 +14,7 @@ from understudy.errors import StoreError
 from understudy.server.http import Gone, Request
 from understudy.server.rest import answer, endpoints, is_rest
 from understudy.server.rest.routes import ROUTES
+from understudy.server.threads import CHANGING, READING
 
 RECORD = {"age": 70, "job": "pilot", "balance": 900.5, "note": "no time"}
 MODELS = 2
@@ -121,6 +123,39 @@ def test_many_records_leave_the_loop_free(learned):
         Client(door).post("/v1/endpoints/calls/predict", {"records": records})
     assert threads[0] is threading.main_thread()
     assert threads[1] is not threading.main_thread()
+
+
+def test_predictions_wait_neither_for_the_catalog_nor_for_workers(learned):
+    """With every thread of the others taken, many records are answered, and the counters told."""
+    client, free = Client(door_of(learned[0])), threading.Event()
+
+    async def asked():
+        taken = [asyncio.ensure_future(each.run(free.wait)) for each in (READING, CHANGING) for _ in range(20)]
+        asyncio.get_running_loop().set_default_executor(stopped := ThreadPoolExecutor(1))
+        stopped.shutdown()
+        try:
+            return [
+                (await asyncio.wait_for(answer(client.door, request), 10)).status
+                for request in (_many_records(), _request("GET", "/metrics"))
+            ]
+        finally:
+            free.set()
+            await asyncio.gather(*taken)
+
+    assert asyncio.run(asked()) == [200, 200]
+
+
+def _request(method, path, body=b""):
+    async def pieces():
+        yield body
+
+    headers = {"authorization": f"Bearer {ADMIN}", "content-type": "application/json"}
+    return Request(method, path, "", headers, pieces())
+
+
+def _many_records():
+    body = json.dumps({"records": [RECORD] * 5}).encode()
+    return _request("POST", "/v1/endpoints/calls/predict", body)
 
 
 def test_a_project_s_own_function_never_runs_on_the_loop(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from dataclasses import replace
@@ -14,11 +13,13 @@ from understudy.errors import UnderstudyError
 from understudy.server import metrics
 from understudy.server.http import BodyLost, Request, Response, TooLarge, json_response
 from understudy.server.rest.door import RestDoor
+from understudy.server.rest.probes import get_metrics
 from understudy.server.rest.problems import HOW_TO_ASK, REFUSALS, Problem, problem_of
 from understudy.server.rest.route import JSON, KIB, MIB, Call, Route
 from understudy.server.rest.routes import SEGMENTS, Found, find
 from understudy.server.rest.shapes import Nothing
 from understudy.server.rest.wording import SEE, explain, suggest
+from understudy.server.threads import CHANGING, PREDICTING, READING, Threads
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,8 +66,15 @@ async def _answered(door: RestDoor, request: Request, route: Route, parameters: 
     _admit(door, request, route)
     query = _query(route, request)
     call = Call(door, request, parameters, await _body(route, request), query)
-    made = await (route.function(call) if route.waits else asyncio.to_thread(route.function, call))
+    made = await (route.function(call) if route.waits else _threads(route).run(route.function, call))
     return made if isinstance(made, Response) else json_response(made)
+
+
+def _threads(route: Route) -> Threads:
+    """Return the threads for a route: who monitors is not kept waiting, and who waits for workers keeps nobody."""
+    if route.function is get_metrics:
+        return PREDICTING
+    return READING if route.method == "GET" else CHANGING
 
 
 def _nowhere(request: Request, found: Found) -> Problem:

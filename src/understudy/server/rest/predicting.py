@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from understudy.server.rest.shapes import (
     Predictions,
     Record,
 )
+from understudy.server.threads import PREDICTING
 from understudy.serving import Served
 
 IGNORED = "X-Understudy-Ignored"
@@ -91,7 +91,7 @@ async def _answers(
     if len(records) == 1 and predictor.transform is None:
         answered = predictor.predict(records, top)
     else:
-        answered = await asyncio.to_thread(predictor.predict, records, top)
+        answered = await PREDICTING.run(predictor.predict, records, top)
     metrics.count_predictions(name, len(records))
     return answered
 
