@@ -1,12 +1,14 @@
 """The port: which door a request goes to, and that every request is answered whole, or not at all, in HTTP's words."""
 
 import asyncio
+import dataclasses
 import logging
 
 import pytest
 
 from server.signing import arrived
 from understudy.server import app as app_module
+from understudy.server import http as http_module
 from understudy.server.app import App, Doors, door_of
 from understudy.server.http import Request, Response, TooLarge
 
@@ -238,6 +240,61 @@ def test_client_that_stalls_is_told(monkeypatch):
     assert caller.status == 408
     assert caller.headers["connection"] == "close"
     assert b"RequestTimeout" in caller.body
+
+
+def test_body_that_trickles_is_told(monkeypatch):
+    """A body that keeps coming, but slower than it may, is answered 408, however small its pieces."""
+    monkeypatch.setattr(http_module, "BODY_SECONDS", 0.1)
+
+    async def door(request):
+        async def trickle():
+            while True:
+                await asyncio.sleep(0.01)
+                yield b"x"
+
+        return Response(200, await dataclasses.replace(request, body=trickle()).read(10**6))
+
+    caller = Caller(door)
+    caller.ask()
+    assert caller.status == 408
+
+
+def test_large_bodies_are_read_a_few_at_a_time(monkeypatch):
+    """However many clients send large bodies, a worker holds a few; others wait, small ones pass, all are answered."""
+    monkeypatch.setattr(app_module, "LARGE_BODIES", 2)
+    monkeypatch.setattr(http_module, "BODY_SECONDS", 0.3)  # all together take longer: to wait counts for nobody
+    held, most, ended = set(), [], []
+
+    async def door(request):
+        return Response(200, b"%d" % len(await request.read(10**6)))
+
+    caller = Caller(door)
+
+    async def ask(number, size):
+        pieces = [b"x" * (size // 2)] * 2
+
+        async def receive():
+            if len(pieces) == 1:  # the first is read, and the place is had that more of it needs
+                held.add(number)
+                most.append(len(held))
+                await asyncio.sleep(0.1)
+                held.remove(number)
+            return part(pieces.pop(), more=bool(pieces))
+
+        async def send(message):
+            if message["type"] == "http.response.body":
+                ended.append(int(message["body"]))
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/x", "query_string": b"", "headers": []}
+        await caller.app(scope, receive, send)
+
+    async def run():
+        await asyncio.gather(*(ask(number, size) for number, size in enumerate([400_000] * 10 + [100])))
+
+    asyncio.run(run())
+    assert 100 in ended[:3]
+    assert sorted(ended) == [100] + [400_000] * 10
+    assert max(most) <= 3  # two large ones, and the small one
 
 
 def test_body_that_is_too_large_is_told():

@@ -19,6 +19,9 @@ _LOG = logging.getLogger(__name__)
 PIECE_SECONDS = 60.0
 """How long the next piece of a body may take to arrive, or to be taken."""
 
+LARGE_BODIES = 12
+"""How many large bodies a worker reads into memory at a time; the others wait. The largest have 20 MiB."""
+
 _WITHOUT_BODY = (204, 304)
 _TOO_LARGE = 413
 
@@ -49,6 +52,7 @@ class App:
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
+        self._places = asyncio.Semaphore(LARGE_BODIES)
         self.draining = False
         """Set when no further request should come over a connection: answers say so."""
 
@@ -56,7 +60,7 @@ class App:
         """Answer one request."""
         if scope["type"] != "http":
             raise TypeError(f"an ASGI scope of type {scope['type']!r}; this serves HTTP")
-        request = _request(scope, receive)
+        request = _request(scope, receive, self._places)
         response = await self._answer(request)
         if response is None:
             return
@@ -74,7 +78,7 @@ class App:
         except Gone:
             return None
         except Slow:
-            return _refused(408, "RequestTimeout", "Nothing of the request's body came for a minute.")
+            return _refused(408, "RequestTimeout", "The request's body did not come in time.")
         except TooLarge:
             return _refused(413, "RequestTooLarge", "The request's body is larger than this request may have.")
         except Exception:  # noqa: BLE001 - the server boundary: a mistake of ours must not end the connection
@@ -101,14 +105,14 @@ def _refused(status: int, code: str, message: str) -> Response:
     return json_response(document, status, {"Connection": "close"})
 
 
-def _request(scope: Scope, receive: Receive) -> Request:
+def _request(scope: Scope, receive: Receive, places: asyncio.Semaphore) -> Request:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     path = scope.get("raw_path") or scope["path"].encode()
     query = scope["query_string"].decode("latin-1")
-    return Request(scope["method"], path.decode("latin-1"), query, headers, _body(receive))
+    return Request(scope["method"], path.decode("latin-1"), query, headers, _body(receive), places)
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:

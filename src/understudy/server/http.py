@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
+
+BODY_SECONDS = 120.0
+"""How long a body that is read into memory may take to arrive."""
+SMALL_BYTES = 128 * 1024
+"""So much of a body is read into memory at once; more, only when few others do so at that time."""
 
 
 class TooLarge(Exception):
@@ -22,7 +30,7 @@ class Gone(BodyLost):
 
 
 class Slow(BodyLost):
-    """The client sends nothing for too long."""
+    """The client sends nothing, or not all, for too long."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +57,28 @@ class Request:
         """The query's parameters in order, percent-decoded; one without a value has an empty one."""
         return parse_qsl(self.raw_query, keep_blank_values=True)
 
+    places: contextlib.AbstractAsyncContextManager[Any] = field(default_factory=contextlib.nullcontext)
+    """Whoever reads a large body into memory holds one of these meanwhile."""
+
     async def read(self, limit: int) -> bytes:
-        """Return the whole body; raises TooLarge where it has more than `limit` bytes."""
+        """Return the whole body; raises TooLarge where it has more than `limit` bytes, Slow where it takes too long."""
         declared = self.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:
             raise TooLarge
-        data = bytearray()
+        try:
+            async with contextlib.AsyncExitStack() as held, asyncio.timeout(BODY_SECONDS) as time_left:
+                return await self._read(limit, held, time_left)
+        except TimeoutError:
+            raise Slow from None
+
+    async def _read(self, limit: int, held: contextlib.AsyncExitStack, time_left: asyncio.Timeout) -> bytes:
+        data, large = bytearray(), False
         async for piece in self.body:
+            if not large and len(data) + len(piece) > SMALL_BYTES:
+                large = True
+                time_left.reschedule(None)  # to wait for others is not to be slow
+                await held.enter_async_context(self.places)
+                time_left.reschedule(asyncio.get_running_loop().time() + BODY_SECONDS)
             data += piece
             if len(data) > limit:
                 raise TooLarge
