@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.auth import HmacV1QueryAuth
+from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.signing import ID, SECRET, arrived, make_keys
+from server.signing import ID, SECRET, arrived, make_keys, signed_by
 from understudy.server.signature import UNSIGNED_PAYLOAD, Reason, SignatureError, is_version_2, verify
 
 NOW = datetime.now(UTC)
@@ -77,6 +79,12 @@ def test_headers_of_an_address_are_handed_on(s3, keys):
     url = url_of(s3, "put_object", ContentType="text/csv", ContentMD5="md5", Metadata={"a": "b c"}, Tagging="t=é")
     expected = {"content-type": "text/csv", "content-md5": "md5", "x-amz-meta-a": "b c", "x-amz-tagging": "t=Ã©"}
     assert verify(arrived("PUT", url), keys, "s3", NOW).hoisted == expected
+
+
+def test_security_token_is_signed_and_otherwise_ignored(keys):
+    """An address that was presigned with a session token is accepted like any other."""
+    request = signed_by(HmacV1QueryAuth(Credentials(ID, SECRET, token="session")), "GET", "http://h:8080/data/k")
+    assert verify(request, keys, "s3", NOW).key.id == ID
 
 
 def test_signed_header_has_one_value(s3, keys):

@@ -18,9 +18,7 @@ LONGEST_EXPIRY = 604_800
 """Seconds that a presigned address may be good for: a week."""
 
 _NAMED_IN_QUERY = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature")
-_OF_THE_SIGNATURE = frozenset(
-    {name.lower() for name in (*_NAMED_IN_QUERY, "X-Amz-Expires")} | {"x-amz-security-token", "x-amz-content-sha256"}
-)
+_OF_THE_SIGNATURE = frozenset(name.lower() for name in (*_NAMED_IN_QUERY, "X-Amz-Expires", "X-Amz-Content-Sha256"))
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _BASIC = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 
