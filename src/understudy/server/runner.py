@@ -13,8 +13,8 @@ from functools import partial
 from types import FrameType
 
 from understudy import pipeline
-from understudy.config import Project
-from understudy.errors import Busy, UnderstudyError
+from understudy.config import Project, load
+from understudy.errors import Busy, ConfigError, UnderstudyError
 from understudy.house import House
 from understudy.jobs import Jobs, Work
 from understudy.pipeline.retention import clear_models
@@ -125,13 +125,18 @@ def is_due(house: House, runs: Sequence[Entity]) -> bool:
     return due is None or due <= datetime.now(UTC)
 
 
-def _learn(project: Project) -> None:
-    """Learn by schedule; a failure is on record in the catalog, and the champion serves on."""
+def _learn(known: Project) -> None:
+    """Learn by schedule, by the project file as it stands now; a failure is on record, and the champion serves on."""
     try:
+        project = load(known.root)
+        if (project.name, project.store) != (known.name, known.store):
+            raise ConfigError("its name or [store] has changed since the server was started", "Restart it.")
+        _LOG.info("%s: learning by schedule", project.name)
         document = pipeline.learn(project)
-        _LOG.warning("%s: %s", project.name, document["verdict"]["status"])
+        verdict = document["verdict"]
+        _LOG.info("%s: %s %s: %s", project.name, document["model_id"], verdict["status"], "; ".join(verdict["reasons"]))
     except UnderstudyError as error:
-        _LOG.error("%s could not learn: %s", project.name, error)
+        _LOG.error("%s could not learn: %s", known.name, " ".join(str(error).split()))
 
 
 def _sweep(settings: Settings) -> None:
