@@ -46,7 +46,7 @@ def test_binary_file_is_byte_for_byte_the_originals(stage, monkeypatch):
         'tag,trueLabel,bestAnswer,score\n007,1,1,9.96733E-1\n\n"a, ""b""",0,0,1.945252E-5\n12.50,1,1,5E-1\n9,,0,0E0\n'
     )
     assert (document["total"], document["invalid"]) == (5, 1)
-    assert "1 records were rejected" in document["message"]
+    assert "1 record was rejected" in document["message"]
     assert "The records lack 'job', which the model was trained with" in document["message"]
 
 

@@ -17,7 +17,7 @@ def test_rows_are_counted(stage):
     assert (source["files"], source["rows"], source["rejected"]) == (1, 4, 1)
     assert (source["location"], source["schema"]) == (location, NAMES)
     assert "statistics" not in source
-    assert source["message"].startswith("1 records were rejected, the first in line 6 of s3://data/a.csv: 2 fields")
+    assert source["message"].startswith("1 record was rejected, in line 6 of s3://data/a.csv: 2 fields")
     assert source["compute_ms"] >= 0
 
 

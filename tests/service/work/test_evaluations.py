@@ -104,7 +104,7 @@ def test_unusable_records_are_counted(stage):
     (alert,) = [alert for alert in evaluation["alerts"] if alert["code"] == "records_unused"]
     assert alert["message"].startswith("3 rows could not be used")
     assert evaluation["rows"] == 100
-    assert "1 records were rejected" in evaluation["message"]
+    assert "1 record was rejected" in evaluation["message"]
 
 
 def test_class_that_the_model_never_saw_counts_as_wrong(stage):
@@ -125,7 +125,7 @@ def test_nothing_to_compare_is_said(stage):
     with pytest.raises(SchemaError, match="no attribute 'y', which the model predicts"):
         stage.evaluation("ev-1", "ml", "ds-1")
     stage.data_source("ds-2", stage.put("c.csv", "age,job,y\n1,a,\n"), text("BINARY"))
-    with pytest.raises(InvalidInput, match="none of 1 records has a 'y'"):
+    with pytest.raises(InvalidInput, match="none of 1 record has a 'y'"):
         stage.evaluation("ev-2", "ml", "ds-2")
 
 

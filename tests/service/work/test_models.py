@@ -105,19 +105,20 @@ def test_records_without_a_target_are_not_learned(stage):
     """A missing or invalid target rejects the record, and the message counts them."""
     document = learned(stage, "BINARY", data=calls("BINARY") + "40,nurse,\n40,nurse,perhaps\n41,nurse\n")
     assert document["training_rows"] == 300
-    assert "1 records were rejected" in document["message"]
+    assert "1 record was rejected" in document["message"]
     assert "2 records have no usable target and were not learned." in document["message"]
 
 
 @pytest.mark.parametrize(
     ("kind", "data", "error", "message"),
     [
-        ("BINARY", "age,job,y\n1,a,\n2,b,perhaps\n", InvalidInput, "none of the 2 records has a 'y'"),
+        ("BINARY", "age,job,y\n1,a,\n2,b,perhaps\n", InvalidInput, "none of 2 records has a 'y'"),
         ("BINARY", "age,job,y\n1,a,1\n2,b,yes\n", TrainingError, "all 2 training records are of the class '1'"),
+        ("BINARY", "age,job,y\n1,a,1\n2,b,\n", TrainingError, "the only training record is of the class '1'"),
         ("MULTICLASS", "age,job,y\n1,a,x\n2,b,x\n", TrainingError, "are of the class 'x'"),
-        ("REGRESSION", "age,job,y\n1,a,1e39\n2,b,inf\n", InvalidInput, "none of the 2 records"),
+        ("REGRESSION", "age,job,y\n1,a,1e39\n2,b,inf\n", InvalidInput, "none of 2 records"),
     ],
-    ids=["no target", "one truth", "one class", "no number"],
+    ids=["no target", "one truth", "one record", "one class", "no number"],
 )
 def test_nothing_to_learn_is_said(stage, kind, data, error, message):
     """Rows that teach nothing fail the model with a reason."""

@@ -94,7 +94,7 @@ def test_columns_go_by_position_under_the_names_of_the_schema(stage):
     assert "has 'city' where the schema has 'n'" in rows.notes[0]
     rows = opened(stage, stage.put("b.csv", "city\n1,Rome\n"))
     assert read(rows) == [("1", "Rome")]
-    assert "names 1 columns, the schema 2" in rows.notes[0]
+    assert "names 1 column, the schema 2" in rows.notes[0]
 
 
 def test_name_of_one_column_may_hold_any_separator(stage):
@@ -168,6 +168,12 @@ def test_too_many_bad_records_reject_the_whole(stage):
         opened(stage, stage.put("b.csv", good + "x\n" * 10_001), BARE).count()
     with pytest.raises(InvalidInput, match="all 2 records could not be read"):
         read(opened(stage, stage.put("c.csv", "n;city\n1;Rome\n"), BARE))
+
+
+def test_single_record_is_spoken_of_as_one(stage):
+    """What is said of one record is said in the singular."""
+    with pytest.raises(InvalidInput, match=r"^the only record could not be read, in line 2 of s3://data/a\.csv: 1 f"):
+        opened(stage, stage.put("a.csv", "n,city\n1\n")).count()
 
 
 def test_only_taken_records_are_rejected(stage):

@@ -93,7 +93,7 @@ def test_interrupted_work_is_done_again(request, stage):
     ("source", "identifier", "query", "text", "error", "message"),
     [
         ("redshift", "cluster", "selec 1", NAMES, ExtractError, "could not answer the query"),
-        ("redshift", "cluster", "select 1 as n", NAMES, SchemaError, "gives 1 columns, the schema declares 3"),
+        ("redshift", "cluster", "select 1 as n", NAMES, SchemaError, "gives 1 column, the schema declares 3"),
         ("redshift", "nowhere", "select 1", NAMES, InvalidInput, "no Redshift cluster 'nowhere'"),
         ("rds", "nowhere", "select 1", NAMES, InvalidInput, "no RDS instance 'nowhere'"),
         ("rds", "cluster", "select 1", NAMES, InvalidInput, "'cluster' is not named by a mysql address"),

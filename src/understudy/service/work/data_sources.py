@@ -10,8 +10,9 @@ from understudy.datasource import RowDigest
 from understudy.documents import plain
 from understudy.errors import InvalidInput, SchemaError
 from understudy.schema import MAX_TEXT, Schema
+from understudy.service.work.counting import counted
 from understudy.service.work.log import Log
-from understudy.service.work.rows import Rows, observations, open_rows
+from understudy.service.work.rows import Rows, observations, open_rows, where
 from understudy.service.work.sql import stage
 from understudy.service.work.workshop import Workshop
 from understudy.statistics import Statistics
@@ -88,9 +89,6 @@ def remarks(rows: Rows) -> list[str]:
     """Say what was odd about rows that were read."""
     notes = [f"{note[0].upper()}{note[1:]}." for note in rows.notes]
     if rows.rejected.count:
-        first = rows.rejected.samples[0]
-        notes.append(
-            f"{rows.rejected.count:,} records were rejected, the first in line {first.line:,} of {first.file}: "
-            f"{first.reason}."
-        )
+        were = "was" if rows.rejected.count == 1 else "were"
+        notes.append(f"{counted(rows.rejected.count, 'record')} {were} rejected, {where(rows.rejected)}.")
     return notes

@@ -12,6 +12,7 @@ from understudy.errors import InvalidInput, SchemaError
 from understudy.evaluation import Evaluation, TrainingSummary, schema_differences, summarise
 from understudy.model import Model
 from understudy.service.rearrangement import Rearrangement
+from understudy.service.work.counting import counted
 from understudy.service.work.data_sources import message, remarks
 from understudy.service.work.log import Log
 from understudy.service.work.rows import File, Rows, observations, open_rows
@@ -42,7 +43,7 @@ def compute(workshop: Workshop, entity: Entity, log: Log) -> dict[str, Any]:
     unused += rows.rejected.count
     if not scores.rows:
         raise InvalidInput(
-            f"none of {unused:,} records has a {model.target.name!r} that can be compared with predictions",
+            f"none of {counted(unused, 'record')} has a {model.target.name!r} that can be compared with predictions",
             "Check the data source's target.",
         )
     evaluation = summarise(

@@ -23,6 +23,7 @@ from understudy.prediction import Column
 from understudy.recipe.source import MAX_TEXT
 from understudy.sample import EvenSample
 from understudy.schema import Attribute, AttributeType, ModelType, Schema
+from understudy.service.work.counting import counted
 from understudy.service.work.data_sources import message, remarks
 from understudy.service.work.log import Log
 from understudy.service.work.rows import Rows, observations, open_rows
@@ -129,15 +130,15 @@ class Spool:
         write_rows(self.file, self._arrow(), kept())
         if self.rows_kept == 0:
             raise InvalidInput(
-                f"none of the {self.rejected:,} records has a {self.target.name!r} that a {self.target.type} model can "
-                "learn from",
+                f"none of {counted(self.rejected, 'record')} has a {self.target.name!r} "
+                f"that a {self.target.type} model can learn from",
                 "Check the schema's target and its type, and the data.",
             )
         if self.target.type is ModelType.MULTICLASS:
             self.target = msgspec.structs.replace(self.target, classes=sorted_labels(list(self.labels)))
         if self.target.type is not ModelType.REGRESSION and len(self.labels) < 2:
             raise TrainingError(
-                f"all {self.rows_kept:,} training records are of the class {next(iter(self.labels))!r}",
+                f"{_all(self.rows_kept)} of the class {next(iter(self.labels))!r}",
                 "Two classes are needed to learn a difference: shuffle sorted data, or split it at random.",
             )
         self.sample = sample.table()
@@ -164,7 +165,10 @@ class Spool:
     @property
     def remarks(self) -> list[str]:
         """What a person should know."""
-        return [f"{self.rejected:,} records have no usable target and were not learned."] if self.rejected else []
+        if not self.rejected:
+            return []
+        rest = "has no usable target and was" if self.rejected == 1 else "have no usable target and were"
+        return [f"{counted(self.rejected, 'record')} {rest} not learned."]
 
     def summary(self) -> TrainingSummary:
         """Summarise the target as it is among the kept rows."""
@@ -197,6 +201,10 @@ class Spool:
                 dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))
             )
         return kept
+
+
+def _all(rows: int) -> str:
+    return "the only training record is" if rows == 1 else f"all {rows:,} training records are"
 
 
 def _recipe(workshop: Workshop, document: Mapping[str, Any]) -> str | None:

@@ -20,6 +20,7 @@ from understudy.pipeline.observations import PART, iter_observations
 from understudy.schema import Schema
 from understudy.service.rearrangement import Rearrangement
 from understudy.service.views import location
+from understudy.service.work.counting import counted
 from understudy.service.work.s3 import Input
 from understudy.service.work.selection import Selection
 from understudy.service.work.workshop import Workshop
@@ -147,7 +148,8 @@ class CsvRows:
                 raise self._refused(f"more than {MAX_REJECTED:,} records")
             yield file, records
         if good == 0 and self.rejected.count:
-            raise self._refused(f"all {self.rejected.count:,} records")
+            alone = self.rejected.count == 1
+            raise self._refused("the only record" if alone else f"all {self.rejected.count:,} records")
 
     def _selection(self) -> Selection | None:
         """Return what tells which records are taken; None where all are."""
@@ -184,7 +186,9 @@ class CsvRows:
         """Note a header that differs from the schema, which is what counts."""
         odd = [pair for pair in zip(names, self.schema.names, strict=False) if pair[0] != pair[1]]
         if len(names) != len(self.schema.names) and names:
-            note = f"the header of {file.url} names {len(names)} columns, the schema {len(self.schema.names)}"
+            note = (
+                f"the header of {file.url} names {counted(len(names), 'column')}, the schema {len(self.schema.names)}"
+            )
         elif odd:
             note = f"the header of {file.url} has {odd[0][0]!r} where the schema has {odd[0][1]!r}"
         else:
@@ -193,11 +197,13 @@ class CsvRows:
             self.notes.append(f"{note}: columns go by position, called as in the schema")
 
     def _refused(self, what: str) -> InvalidInput:
-        first = self.rejected.samples[0]
-        return InvalidInput(
-            f"{what} could not be read, the first in line {first.line:,} of {first.file}: {first.reason}",
-            "Correct the data or the schema.",
-        )
+        return InvalidInput(f"{what} could not be read, {where(self.rejected)}", "Correct the data or the schema.")
+
+
+def where(rejected: Rejections) -> str:
+    """Say where the first rejected record stands, and what is wrong with it."""
+    first, number = rejected.samples[0], "" if rejected.count == 1 else "the first "
+    return f"{number}in line {first.line:,} of {first.file}: {first.reason}"
 
 
 def _cut(chunk: Chunk) -> Iterator[Chunk]:

@@ -16,6 +16,7 @@ from understudy.errors import InvalidInput, SchemaError
 from understudy.extract import Extraction, read_database
 from understudy.schema import Schema
 from understudy.service.secrets import forget, secret_file
+from understudy.service.work.counting import counted
 from understudy.service.work.workshop import Workshop
 from understudy.values import read_texts
 
@@ -55,8 +56,9 @@ def _stage(workshop: Workshop, document: Mapping[str, Any], password: str, url: 
     address = database_url(workshop.store.place.serve.databases, document["source"], document["sql"], password)
     with read_database(address, document["sql"]["query"], workshop.store.place.root) as extraction:
         if len(extraction.columns) != len(schema.names):
+            given = counted(len(extraction.columns), "column")
             raise SchemaError(
-                f"the query gives {len(extraction.columns)} columns, the schema declares {len(schema.names)}",
+                f"the query gives {given}, the schema declares {len(schema.names)}",
                 "Declare every column of the query, in its order.",
             )
         _write(extraction, file, header=schema.header)
