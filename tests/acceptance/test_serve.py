@@ -600,14 +600,15 @@ def test_several_projects_make_several_endpoints(own, two_models, tmp_path):
     file = other.folder / "understudy.toml"
     file.write_text(file.read_text().replace('name = "calls"', 'name = "other"'))
     other.do("learn")
+    second = other.do("learn", "--dry-run")["model_id"]
     server = own("--workers", "2", "--project", other.folder)
     rest = Rest(server)
     names = {each["name"] for each in rest.ask("GET", "/v1/endpoints")[2]["endpoints"]}
     assert names == {"calls", "other"}
     assert rest.predict("other")["model_id"] == other.champion
-    status, _, entry = rest.ask("POST", "/v1/endpoints/other/promote", {"model_id": two_models[2]})
-    assert (status, entry["champion"]) == (200, two_models[2])
-    assert rest.predict("other")["model_id"] == two_models[2]
+    status, _, entry = rest.ask("POST", "/v1/endpoints/other/promote", {"model_id": second})
+    assert (status, entry["champion"]) == (200, second)
+    assert rest.predict("other")["model_id"] == second
     assert rest.predict("calls")["model_id"] == two_models[1]
 
 
