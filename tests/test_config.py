@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import fields
 
-from understudy.config import Extract, Project, Settings, load, parse_duration, parse_parameters, tables
+from understudy.config import (
+    Extract,
+    Place,
+    Project,
+    Serve,
+    Settings,
+    load,
+    load_place,
+    parse_duration,
+    parse_parameters,
+    tables,
+)
 from understudy.errors import ConfigError
 from understudy.schema import AttributeType, ModelType
 
@@ -217,6 +228,56 @@ def test_file_that_is_not_utf8_is_told(tmp_path):
     (tmp_path / "understudy.toml").write_bytes(b'name = "caf\xe9"')
     with pytest.raises(ConfigError, match="UTF-8"):
         load(tmp_path)
+
+
+PLACE = '[store]\nkeep = { runs = 2 }\n[serve]\nport = 80\nbuckets = ["raw"]\ndatabases = { app = "mysql://db/app" }\n'
+
+
+def test_file_without_name_and_source_is_a_place(tmp_path):
+    """Who serves Amazon ML alone writes [store] and [serve] and nothing else, or no file at all."""
+    assert load_place(tmp_path) == Place(root=tmp_path)
+    (tmp_path / "understudy.toml").write_text(PLACE)
+    place = load_place(tmp_path)
+    assert isinstance(place, Place)
+    assert (place.root, place.store.keep.runs) == (tmp_path, 2)
+    assert place.serve == Serve(port=80, buckets=("raw",), databases={"app": "mysql://db/app"})
+    assert load_place(tmp_path / "understudy.toml") == place
+
+
+def test_file_of_a_project_is_no_place(write, tmp_path):
+    """Whoever may be served without a project is served with it where there is one."""
+    assert load_place(tmp_path) != write(MINIMAL) == load_place(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[serv]\nport = 80", r"unknown key 'serv' \(line 1\)\nDid you mean 'serve'\?"),
+        ("[serve]\nbucket = []", r"\[serve\] has the unknown key 'bucket' \(line 2\)\nDid you mean 'buckets'\?"),
+        ("[store]\nkeep = { runs = 0 }", r"store.keep.runs .* is 0; expected a whole number of at least 1"),
+        ('[serve]\n[data]\ntarget = "y"', "has no `name`"),
+        ('name = "a"\n[serve]\nport = 80', "has no `extract`"),
+    ],
+)
+def test_mistake_in_the_file_of_a_place_is_told(tmp_path, text, message):
+    """What a place does not know is told as a project's is; a table of a project's makes it one that lacks the rest."""
+    (tmp_path / "understudy.toml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_place(tmp_path)
+
+
+def test_place_is_no_project(write):
+    """What needs a project says that the file is none, and what would make it one."""
+    with pytest.raises(ConfigError, match=r"is no project: it has neither `name` nor \[extract\]"):
+        write(PLACE)
+
+
+def test_folder_is_told_without_dots(tmp_path):
+    """A folder is named as it can be found from anywhere; one that is not there is told apart from one without file."""
+    with pytest.raises(ConfigError, match=f"there is no understudy.toml in {tmp_path}\n"):
+        load(tmp_path / "x" / "..")
+    with pytest.raises(ConfigError, match=f"there is no folder {tmp_path}/nowhere\n"):
+        load_place(tmp_path / "x" / ".." / "nowhere")
 
 
 @pytest.mark.parametrize("text", ["* * * * *", "*/5 0-6 1,15 jan-mar 0", "0 3 * * 7", "0 0 1-31/2 * sun,SAT"])

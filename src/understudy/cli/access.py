@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from understudy.config import FILE_NAME, Serve, load
+from understudy.config import Serve, load_place
 from understudy.errors import UsageError
+from understudy.folders import PRIVATE
 from understudy.server.keys import DEFAULT, ROLES, Key, Keys, Role, open_keys
 from understudy.server.presence import running
 
@@ -97,11 +98,9 @@ def token_lines(document: dict[str, Any]) -> str:
 
 
 def _place(folder: Path) -> tuple[Path, Serve]:
-    """Return the `.understudy` folder and [serve]; a folder without a project file is Amazon ML alone."""
-    if folder.is_dir() and not (folder / FILE_NAME).exists():
-        return folder / ".understudy", Serve()
-    project = load(folder)
-    return project.root / ".understudy", project.serve
+    """Return the `.understudy` folder and [serve]."""
+    place = load_place(folder)
+    return place.root / PRIVATE, place.serve
 
 
 def _keys(folder: Path) -> Keys:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from understudy.config import FILE_NAME, Place, Project, load
+from understudy.config import load_place
 from understudy.errors import UsageError
 from understudy.server.settings import Settings, settings_for
 
@@ -30,14 +30,7 @@ def settings(
     for file in tls or ():
         if not file.is_file():
             raise UsageError(f"there is no file {file}", "Name the PEM files of certificate and key.")
-    return settings_for([_place(folder) for folder in folders], host=host, port=port, workers=workers, tls=tls)
-
-
-def _place(folder: Path) -> Place | Project:
-    """Return a folder's project, or, where it has none, the folder as Amazon ML alone."""
-    if folder.is_dir() and not (folder / FILE_NAME).exists():
-        return Place(root=folder.absolute())
-    return load(folder)
+    return settings_for(list(map(load_place, folders)), host=host, port=port, workers=workers, tls=tls)
 
 
 def serve(settings: Settings, note: Callable[[str], None]) -> None:

@@ -1,9 +1,10 @@
 """The project file `understudy.toml`, typed and checked (docs/project-file.md).
 
-`values` reads what one value says, `tables` names every table and key, `reading` goes from the file to a `Project`.
+`values` reads what one value says, `tables` names every table and key, `reading` goes from the file to a `Project` or
+`Place`.
 """
 
-from understudy.config.reading import FILE_NAME, find, load, parse
+from understudy.config.reading import FILE_NAME, find, load, load_place, parse
 from understudy.config.tables import (
     PROMOTION_METRICS,
     Data,
@@ -45,6 +46,7 @@ __all__ = [
     "Transform",
     "find",
     "load",
+    "load_place",
     "parse",
     "parse_duration",
     "parse_parameters",

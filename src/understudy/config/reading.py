@@ -1,4 +1,4 @@
-"""From the text of `understudy.toml` to a checked `Project`, or to one error that says where it went wrong."""
+"""From the text of `understudy.toml` to a checked `Project` or `Place`, or to one error that says what is wrong."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from understudy.config.tables import Project, ProjectFile
+from understudy.config.tables import Place, PlaceFile, Project, ProjectFile
 from understudy.config.values import nearest
 from understudy.errors import ConfigError
 
@@ -30,18 +30,23 @@ _KINDS = {
 
 _BOUNDS = {"<=": "of at most", ">=": "of at least", "<": "below", ">": "above"}
 
+_File = TypeVar("_File", bound=msgspec.Struct)
+
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def find(directory: Path) -> Path:
     """Return the project file in `directory` (or `directory` itself, where it is the file); raises ConfigError."""
+    directory = _whole(directory)
     file = directory if directory.is_file() else directory / FILE_NAME
-    if not file.is_file():
-        raise ConfigError(
-            f"there is no {FILE_NAME} in {directory.absolute()}",
-            "Write one with `understudy init`, or name its folder with --project.",
-        )
-    return file.absolute()
+    if file.is_file():
+        return file
+    if not directory.exists():
+        raise ConfigError(f"there is no folder {directory}", "Name the folder of a project file with --project.")
+    raise ConfigError(
+        f"there is no {FILE_NAME} in {directory}",
+        "Write one with `understudy init`, or name its folder with --project.",
+    )
 
 
 def load(directory: Path) -> Project:
@@ -50,34 +55,75 @@ def load(directory: Path) -> Project:
     Raises
     ------
     ConfigError : the file is missing, is not TOML, or a key is unknown, of a wrong type, out of range or contradicts
-        another. The message names the key and, where it is known, the line.
+        another. The message names the key and, where it is known, the line. Or it is the file of a mere place.
 
     """
     file = find(directory)
+    text, document = _read(file)
+    if _is_place(document):
+        raise ConfigError(
+            f"{file} is no project: it has neither `name` nor [extract]",
+            "`understudy serve` needs neither for Amazon ML and S3; all else does. See docs/project-file.md.",
+        )
+    return parse(document, root=file.parent, text=text)
+
+
+def load_place(directory: Path) -> Place | Project:
+    """Read a folder as `understudy serve` does: as a project, or else as Amazon ML and S3 alone.
+
+    The latter is a folder without a project file, or with one that has tables of a place alone: [store] and [serve].
+    Raises ConfigError as `load` does.
+    """
+    directory = _whole(directory)
+    if directory.is_dir() and not (directory / FILE_NAME).exists():
+        return Place(root=directory)
+    file = find(directory)
+    text, document = _read(file)
+    if not _is_place(document):
+        return parse(document, root=file.parent, text=text)
+    return Place(root=file.parent, **msgspec.structs.asdict(_checked(document, PlaceFile, text)))
+
+
+def parse(document: Mapping[str, object], *, root: Path, text: str = "") -> Project:
+    """Check a project file's content as `load` does; `text`, where given, lets errors name lines."""
+    return Project(root=root, **msgspec.structs.asdict(_checked(document, ProjectFile, text)))
+
+
+def _whole(path: Path) -> Path:
+    """Return a path as it can be told and kept: absolute, and without `..`."""
+    path = path.absolute()
+    return path.resolve() if ".." in path.parts else path
+
+
+def _read(file: Path) -> tuple[str, dict[str, object]]:
+    """Return the text of a project file, and what it says; raises ConfigError."""
     try:
         text = file.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}", "Check its permissions.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not UTF-8 (byte {error.start:,})", "Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}", "See docs/project-file.md for its form.") from None
-    return parse(document, root=file.parent, text=text)
 
 
-def parse(document: Mapping[str, object], *, root: Path, text: str = "") -> Project:
-    """Check a project file's content as `load` does; `text`, where given, lets errors name lines."""
+def _is_place(document: Mapping[str, object]) -> bool:
+    """Tell whether nothing in a file is a project's alone."""
+    return not document.keys() & (set(ProjectFile.__struct_fields__) - set(PlaceFile.__struct_fields__))
+
+
+def _checked(document: Mapping[str, object], form: type[_File], text: str) -> _File:
+    """Return a file's content as a record of its form; raises ConfigError."""
     expanded = {key: _expand(value, key) for key, value in document.items()}
     if isinstance(expanded.get("extract"), dict):
         expanded["extract"] = [expanded["extract"]]
     try:
-        file = msgspec.convert(expanded, ProjectFile)
+        return msgspec.convert(expanded, form)
     except ConfigError as error:
         raise _located(error, text) from None
     except msgspec.ValidationError as error:
-        raise _explained(str(error), expanded, text) from None
-    return Project(root=root, **{field: getattr(file, field) for field in file.__struct_fields__})
+        raise _explained(str(error), expanded, form, text) from None
 
 
 def _expand(value: object, where: str) -> object:
@@ -99,8 +145,9 @@ def _expand(value: object, where: str) -> object:
     return _VARIABLE.sub(environment, value)
 
 
-def _explained(problem: str, document: Mapping[str, object], text: str) -> ConfigError:
+def _explained(problem: str, document: Mapping[str, object], form: type[msgspec.Struct], text: str) -> ConfigError:
     """Turn "Expected `int`, got `str` - at `$.data.split.train`" into our words: key, line, found, expected."""
+    tables = dict(_records(form))
     what, _, place = problem.partition(" - at `")
     path = place.rstrip("`").removeprefix("key in ")
     dotted = re.sub(r"\[.*?\]", "", path).removeprefix("$").removeprefix(".")
@@ -112,7 +159,7 @@ def _explained(problem: str, document: Mapping[str, object], text: str) -> Confi
         owner = f"[{dotted}]" if dotted else FILE_NAME
         return ConfigError(
             f"{owner} has the unknown key {unknown[1]!r}{_line(text, dotted, unknown[1])}",
-            nearest(unknown[1], dict(_records(ProjectFile))[dotted].__struct_fields__),
+            nearest(unknown[1], tables[dotted].__struct_fields__),
         )
     table, _, key = dotted.rpartition(".")
     found = _value_at(document, path)
@@ -122,7 +169,7 @@ def _explained(problem: str, document: Mapping[str, object], text: str) -> Confi
             f"{FILE_NAME} has train.parameters without quotes: a dot parts a key there",
             'Put the key in quotes: "sgd.maxPasses" = 20.',
         )
-    choices = _choices(get_type_hints(dict(_records(ProjectFile))[table])[key])
+    choices = _choices(get_type_hints(tables[table])[key])
     if what.startswith("Invalid enum value"):
         return ConfigError(message, nearest(re.findall("'(.*)'", what)[0], choices))
     return ConfigError(f"{message}; expected {_kind(what)}", "See docs/project-file.md.")

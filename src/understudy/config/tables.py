@@ -247,7 +247,14 @@ class Learning(_Table, frozen=True, kw_only=True):
     """How often the challenger's state becomes a model."""
 
 
-class ProjectFile(_Table, frozen=True, kw_only=True):
+class PlaceFile(_Table, frozen=True, kw_only=True):
+    """What stands in an `understudy.toml` that is no project's, defaults filled in."""
+
+    store: Store = Store()
+    serve: Serve = Serve()
+
+
+class ProjectFile(PlaceFile, frozen=True, kw_only=True):
     """What stands in `understudy.toml`, defaults filled in."""
 
     name: str
@@ -259,8 +266,6 @@ class ProjectFile(_Table, frozen=True, kw_only=True):
     train: Train = Train()
     promotion: Promotion = Promotion()
     schedule: Schedule | None = None
-    store: Store = Store()
-    serve: Serve = Serve()
     predictions: Predictions = Predictions()
     learning: Learning = Learning()
 
@@ -315,13 +320,11 @@ class Project(ProjectFile, _Rooted, frozen=True, kw_only=True):
     root: Path
 
 
-class Place(_Table, _Rooted, frozen=True, kw_only=True):
-    """A folder without a project file: what `understudy serve` needs of it to be Amazon ML alone."""
+class Place(PlaceFile, _Rooted, frozen=True, kw_only=True):
+    """A folder that is no project's: what `understudy serve` needs of it to be Amazon ML and S3 alone."""
 
     root: Path
     name: str = ""
-    store: Store = Store()
-    serve: Serve = Serve()
 
 
 def _check_sources(sources: tuple[Extract, ...]) -> None:
