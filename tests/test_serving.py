@@ -142,17 +142,27 @@ def test_each_champion_that_cannot_be_read_counts_for_itself(serving, house, lea
 
 
 def test_model_with_an_endpoint_is_mounted_until_it_has_none(serving, house, learned):  # noqa: F811
-    """Mounting shares the champion's memory; dismounting takes the id away and leaves the champion."""
-    model_id = learned.champion
-    assert serving.mounted(model_id) is None
-    _mount(house, model_id, {"status": "READY"})
+    """A model answers by its id while it has an endpoint, in the same memory if it served before; then no more."""
+    before, after = _second_model(learned)
+    predictor = serving.champion("calls").predictor
+    _mount(house, before, {"status": "READY"})
     serving.refresh()
-    assert serving.mounted(model_id).predictor is serving.champion("calls").predictor
-    assert serving.mounted(model_id).since is None
-    _mount(house, model_id, None)
+    assert serving.mounted(before).predictor is predictor
+    assert serving.mounted(before).since is None
+    _mount(house, before, None)
     serving.refresh()
-    assert serving.mounted(model_id) is None
-    assert serving.champion("calls").model_id == model_id
+    assert serving.mounted(before) is None
+    assert serving.champion("calls").model_id == after
+
+
+def test_champion_answers_by_its_own_id_too(serving, learned):  # noqa: F811
+    """Whoever serves answers by the endpoint's name and by its id; after a promotion that is the new champion's."""
+    first = learned.champion
+    assert serving.mounted(first) is serving.champion("calls")
+    before, after = _second_model(learned)
+    serving.refresh()
+    assert serving.mounted(before) is None
+    assert serving.mounted(after) is serving.champion("calls")
 
 
 def test_changed_threshold_arrives(serving, house, learned):  # noqa: F811

@@ -65,6 +65,12 @@ class _Picture:
     again: float | None = None
     """When to look again though nothing has changed, because something could not be read."""
 
+    def answering(self, model_id: str) -> Served | None:
+        """Return who answers by a model's id: one with a realtime endpoint of its own, or the champion."""
+        if model_id in self.mounted:
+            return self.mounted[model_id]
+        return self.champion if self.champion is not None and self.champion.model_id == model_id else None
+
     @property
     def loaded(self) -> dict[str, Served]:
         """All models in memory, by id."""
@@ -86,11 +92,9 @@ class Serving:
         self._unread: set[int] = set()
 
     def mounted(self, model_id: str) -> Served | None:
-        """Return the model that has a realtime endpoint of its own; None where it has none."""
-        for picture in self._pictures:
-            if model_id in picture.mounted:
-                return picture.mounted[model_id]
-        return None
+        """Return the model of an id where it has a realtime endpoint of its own, or is champion; else None."""
+        found = (picture.answering(model_id) for picture in self._pictures)
+        return next((served for served in found if served is not None), None)
 
     def champion(self, name: str) -> Served | None:
         """Return who serves under an endpoint's name; None where nobody does."""

@@ -29,7 +29,7 @@ class Serving(Protocol):
     """The models in memory. Asking it never touches the catalog; `understudy.serving.Serving` is one."""
 
     def mounted(self, model_id: str) -> Served | None:
-        """Return the model of an id where it has a realtime endpoint of its own."""
+        """Return the model of an id where it has a realtime endpoint of its own, or is an endpoint's champion."""
 
     def champion(self, name: str) -> Served | None:
         """Return who serves under an endpoint's stable name."""

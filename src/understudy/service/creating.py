@@ -9,6 +9,7 @@ from understudy.errors import ConfigError
 from understudy.prediction import THRESHOLD
 from understudy.schema import ModelType
 from understudy.service import secrets, views
+from understudy.service.champions import champion
 from understudy.service.checking import check_same_target, check_schema, check_training, usable
 from understudy.service.context import Call, Service
 from understudy.service.entities import Kind, a, present
@@ -133,7 +134,7 @@ def create_ml_model(service: Service, call: Call, request: CreateMLModelInput) -
 
 
 def create_evaluation(service: Service, call: Call, request: CreateEvaluationInput) -> Answer:
-    """Judge a model on a data source that has the target."""
+    """Judge a model, or the champion of an endpoint of that name, on a data source that has the target."""
 
     def document() -> Answer:
         model, source = _model_and_source(
@@ -147,7 +148,7 @@ def create_evaluation(service: Service, call: Call, request: CreateEvaluationInp
 
 
 def create_batch_prediction(service: Service, call: Call, request: CreateBatchPredictionInput) -> Answer:
-    """Predict every row of a data source, into files in S3."""
+    """Predict every row of a data source, by a model or the champion of an endpoint of that name, into files in S3."""
 
     def document() -> Answer:
         model, source = _model_and_source(
@@ -289,4 +290,11 @@ def _parameters(given: dict[str, str]) -> dict[str, str]:
 
 
 def _model_and_source(service: Service, model_id: str, source_id: str, member: str) -> tuple[Entity, Entity]:
-    return usable(service, "model", model_id, "MLModelId"), usable(service, "data_source", source_id, member)
+    model = usable(service, "model", _model_meant(service, model_id), "MLModelId")
+    return model, usable(service, "data_source", source_id, member)
+
+
+def _model_meant(service: Service, model_id: str) -> str:
+    """Return a model's id; for an endpoint's name that of who serves under it at this moment."""
+    serving = champion(service, model_id) if present(service, "model", model_id) is None else None
+    return model_id if serving is None else serving.id

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from understudy.service import views
+from understudy.service.champions import answering
 from understudy.service.context import Call, Service
 from understudy.service.entities import get, refuse_deleted
 from understudy.service.faults import InvalidInputException
@@ -32,7 +33,7 @@ def create_realtime_endpoint(service: Service, call: Call, request: CreateRealti
 
 
 def delete_realtime_endpoint(service: Service, call: Call, request: DeleteRealtimeEndpointInput) -> Answer:
-    """Take a model's endpoint away; where it has none, nothing changes."""
+    """Take a model's endpoint away; where it has none, nothing changes. A champion answers on without one."""
 
     def dismounted(model: Entity) -> Entity | None:
         refuse_deleted("model", model)
@@ -45,7 +46,8 @@ def _switch(service: Service, call: Call, model_id: str, change: Callable[[Entit
     get(service, "model", model_id)
     model = service.catalog.amend("model", model_id, change, serving=True)
     service.settle()
-    return {"MLModelId": model_id, "RealtimeEndpointInfo": views.endpoint_info(model, call)}
+    info = views.endpoint_info(model, call, serves=model_id in answering(service))
+    return {"MLModelId": model_id, "RealtimeEndpointInfo": info}
 
 
 def _with_endpoint(model: Entity, endpoint: dict[str, str] | None) -> Entity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from understudy.errors import NotFound
+from understudy.service.champions import champion
 from understudy.service.context import Service
 from understudy.service.faults import InvalidInputException, ResourceNotFoundException
 from understudy.store.catalog import Entity
@@ -49,12 +50,17 @@ def get(service: Service, kind: Kind, entity_id: str) -> Entity:
     """Return the object of an id, DELETED or not; raises ResourceNotFoundException."""
     entity = present(service, kind, entity_id)
     if entity is None:
-        raise not_found(kind, entity_id)
+        raise not_found(service, kind, entity_id)
     return entity
 
 
-def not_found(kind: Kind, entity_id: str) -> ResourceNotFoundException:
-    """Say that there is no object of an id."""
+def not_found(service: Service, kind: Kind, entity_id: str) -> ResourceNotFoundException:
+    """Say that there is no object of an id; where it is an endpoint's name, whose id was meant."""
+    serving = champion(service, entity_id) if kind == "model" else None
+    if serving is not None:
+        return ResourceNotFoundException(
+            f"{entity_id!r} is an endpoint; its champion is the ML model {serving.id!r}", "Name the model by its id."
+        )
     return ResourceNotFoundException(
         f"no {NAMES[kind]} has the id {entity_id!r}", f"{LISTS[kind]} names those that exist."
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from understudy.service import views
+from understudy.service.champions import answering, champion
 from understudy.service.context import Call, Service
 from understudy.service.entities import get, not_found, present
 from understudy.service.shapes import GetBatchPredictionInput, GetDataSourceInput, GetEvaluationInput, GetMLModelInput
 from understudy.service.views import Answer
-from understudy.store.catalog import Entity
 
 
 def get_data_source(service: Service, call: Call, request: GetDataSourceInput) -> Answer:
@@ -20,11 +20,11 @@ def get_data_source(service: Service, call: Call, request: GetDataSourceInput) -
 def get_ml_model(service: Service, call: Call, request: GetMLModelInput) -> Answer:
     """Return a model, or the champion of an endpoint of that name; verbose with its recipe and its schema."""
     entity = present(service, "model", request.ml_model_id)
-    champion = _champion(service, request.ml_model_id) if entity is None else None
-    found = entity or champion
+    found = entity or champion(service, request.ml_model_id)
     if found is None:
-        raise not_found("model", request.ml_model_id)
-    shown = {**views.model(found, call, serves=champion is not None), **views.log(found, call)}
+        raise not_found(service, "model", request.ml_model_id)
+    serves = entity is None or found.id in answering(service)
+    shown = {**views.model(found, call, serves=serves), **views.log(found, call)}
     del shown["Algorithm"]
     return views.verbose_model(found, shown) if request.verbose else shown
 
@@ -39,12 +39,3 @@ def get_batch_prediction(service: Service, call: Call, request: GetBatchPredicti
     """Return a batch prediction with its counts."""
     entity = get(service, "batch_prediction", request.batch_prediction_id)
     return {**views.batch_prediction(entity), **views.log(entity, call)}
-
-
-def _champion(service: Service, name: str) -> Entity | None:
-    """Return who serves under an endpoint's name."""
-    for house in service.houses:
-        if house.project.name == name:
-            state = house.endpoint.champion()
-            return house.catalog.get(state.champion, "model") if state and state.champion else None
-    return None

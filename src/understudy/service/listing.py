@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from understudy.service import views
+from understudy.service.champions import answering
 from understudy.service.context import ROOT, Call, Service
 from understudy.service.entities import Kind
 from understudy.service.faults import InvalidInputException
@@ -90,7 +91,12 @@ def describe_data_sources(service: Service, call: Call, request: DescribeDataSou
 
 def describe_ml_models(service: Service, call: Call, request: DescribeMLModelsInput) -> Answer:
     """Return a page of the models."""
-    return _page(service, "model", request, request.filter_variable, lambda entity: views.model(entity, call))
+    serving = answering(service)
+
+    def view(entity: Entity) -> Answer:
+        return views.model(entity, call, serves=entity.id in serving)
+
+    return _page(service, "model", request, request.filter_variable, view)
 
 
 def describe_evaluations(service: Service, call: Call, request: DescribeEvaluationsInput) -> Answer:

@@ -96,7 +96,7 @@ def _nobody(service: Service, model_id: str) -> Fault:
             f"endpoint {model_id!r} has no champion yet", "`understudy learn` makes and admits the first."
         )
     if model is None:
-        return not_found("model", model_id)
+        return not_found(service, "model", model_id)
     if model.status == "DELETED":
         return PredictorNotMountedException(
             f"the ML model {model_id!r} is deleted, and its endpoint with it", "Name a model that has an endpoint."
