@@ -19,6 +19,8 @@ from understudy.store.lock import is_held
 
 _RUNS_LOOKED_AT = 20
 """Runs that tell when the next is due."""
+_COUNTED = ("data_source", "model", "evaluation", "batch_prediction")
+"""The kinds of what is made through Amazon ML's API."""
 
 
 def status(house: House) -> dict[str, Any]:
@@ -36,6 +38,13 @@ def status(house: House) -> dict[str, Any]:
         "last_run": last_run,
         "next_run": _next_run(house, runs),
     }
+
+
+def place_status(store: Storehouse) -> dict[str, Any]:
+    """Return the document of `status --json` without a project: the same keys, and how many objects are kept."""
+    found = {kind: store.catalog.find(kind) if store.catalog_exists else [] for kind in _COUNTED}
+    kept = {kind: sum(entity.status != "DELETED" for entity in entities) for kind, entities in found.items()}
+    return {"project": None, "endpoint": None, "last_run": None, "next_run": None, "objects": kept}
 
 
 def _next_run(house: House, runs: Sequence[Entity]) -> str | None:
@@ -138,7 +147,9 @@ def unpin(house: House) -> dict[str, Any]:
 
 
 def _no_catalog(wanted: str) -> NotFound:
-    return NotFound(f"nothing has the id {wanted!r}: there is no catalog yet", "`understudy learn` makes it.")
+    return NotFound(
+        f"nothing has the id {wanted!r}: there is no catalog yet", "`understudy learn` or `understudy serve` makes it."
+    )
 
 
 def _require_catalog(house: House) -> None:

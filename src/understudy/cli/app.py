@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from understudy.cli.options import HERE, Json, ProjectFolder, Quiet, Version, emit, load_project, notes
+from understudy.cli.options import HERE, Json, ProjectFolder, Quiet, Version, emit, load_place, load_project, notes
 from understudy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -191,11 +191,11 @@ def evaluate(
 
 @app.command()
 def status(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
-    """Tell who serves, since when, and how the last run went."""
+    """Tell who serves, since when, and how the last run went; without a project, what is kept here."""
     from understudy.cli.looking import status_document
     from understudy.screen import status_panel
 
-    emit(status_document(load_project(project)), as_json=json, quiet=quiet, render=status_panel)
+    emit(status_document(load_place(project)), as_json=json, quiet=quiet, render=status_panel)
 
 
 @app.command()
@@ -219,7 +219,7 @@ def show(
     from understudy.cli.looking import show_document
     from understudy.screen import show_object
 
-    emit(show_document(load_project(project), id), as_json=json, quiet=quiet, render=show_object)
+    emit(show_document(load_place(project), id), as_json=json, quiet=quiet, render=show_object)
 
 
 @app.command()

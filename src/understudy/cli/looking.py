@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from understudy import facts
-from understudy.config import Project
+from understudy.config import Place, Project
 from understudy.documents import plain
 from understudy.endpoint import HistoryEntry
-from understudy.house import House
+from understudy.folders import PRIVATE
+from understudy.house import House, Storehouse
+from understudy.server.presence import running
 
 
-def status_document(project: Project) -> dict[str, Any]:
-    """Return the document of `status --json` (design, section 5)."""
-    return facts.status(House(project))
+def status_document(place: Place | Project) -> dict[str, Any]:
+    """Return the document of `status --json` (design, section 5); without a project, what is kept and served there."""
+    if isinstance(place, Project):
+        return facts.status(House(place))
+    server = running(place.root / PRIVATE)
+    return {**facts.place_status(Storehouse(place)), "server": server.url if server else None}
 
 
 def history_document(project: Project) -> dict[str, Any]:
@@ -21,9 +26,9 @@ def history_document(project: Project) -> dict[str, Any]:
     return facts.history(House(project))
 
 
-def show_document(project: Project, id: str) -> dict[str, Any]:  # noqa: A002
+def show_document(place: Place | Project, id: str) -> dict[str, Any]:  # noqa: A002
     """Return the document of `show ID --json`; raises NotFound."""
-    return facts.show(House(project), id)
+    return facts.show(Storehouse(place), id)
 
 
 def promote_by_hand(project: Project, model_id: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from understudy import __version__
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from understudy.config import Project
+    from understudy.config import Place, Project
 
 
 def _print_version(asked: bool) -> None:
@@ -40,6 +40,13 @@ def load_project(folder: Path) -> Project:
     from understudy.config import load  # noqa: PLC0415 - `--help` must not wait for it
 
     return load(folder)
+
+
+def load_place(folder: Path) -> Place | Project:
+    """Read the project file in `folder`, or take the folder as Amazon ML and S3 alone."""
+    from understudy.config import load_place  # noqa: PLC0415
+
+    return load_place(folder)
 
 
 def notes(*, quiet: bool) -> Callable[[str], None]:

@@ -39,6 +39,8 @@ def history_table(document: Document) -> RenderableType:
 
 def status_panel(document: Document) -> RenderableType:
     """Show the document of `status --json`: who serves and since when, who challenges, the last run and the next."""
+    if document["endpoint"] is None:
+        return _place_panel(document)
     endpoint = document["endpoint"]
     table = columns("", "")
     for part in ("champion", "challenger"):
@@ -61,6 +63,16 @@ def status_panel(document: Document) -> RenderableType:
         table.add_row(Text("pinned", style="yellow"), "the gate holds every verdict until `understudy unpin`")
     table.columns[1].overflow = "fold"
     return Group(title(endpoint["name"]), table)
+
+
+def _place_panel(document: Document) -> RenderableType:
+    """Show what a folder without a project keeps, and where it is served."""
+    table = columns("", "")
+    none = "none runs from here; `understudy serve` starts one"
+    table.add_row(Text("server", style="dim"), document["server"] or none)
+    for kind, kept in document["objects"].items():
+        table.add_row(Text(f"{kind.replace('_', ' ')}s", style="dim"), f"{kept:,}")
+    return Group(title("Amazon ML and S3 alone: there is no project here"), table)
 
 
 def show_object(document: Document, heading: str = "object") -> RenderableType:
