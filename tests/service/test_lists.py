@@ -137,6 +137,23 @@ def test_token_of_nobody_is_refused(five, token):
         five.ask("DescribeDataSources", NextToken=token)
 
 
+@pytest.mark.parametrize("comparison", ["EQ", "NE"])
+@pytest.mark.parametrize(
+    ("variable", "word", "expected"),
+    [
+        ("Status", "DONE", "PENDING, INPROGRESS, COMPLETED, FAILED, DELETED"),
+        ("Status", "completed", "PENDING, INPROGRESS"),
+        ("MLModelType", "", "BINARY, MULTICLASS, REGRESSION"),
+        ("Algorithm", "SGD", "sgd"),
+        ("RealtimeEndpointStatus", "UP", "NONE, READY, UPDATING, FAILED"),
+    ],
+)
+def test_word_that_a_variable_never_is_is_refused(stage, variable, word, expected, comparison):
+    """A misspelled status finds nothing, or everything, for ever; so it is said, with the words that there are."""
+    with pytest.raises(InvalidInputException, match=f"(?s){comparison} is '{word}'.*one of {expected}"):
+        stage.ask("DescribeMLModels", FilterVariable=variable, **{comparison: word})
+
+
 def test_comparison_needs_a_variable(five):
     """A comparison with nothing is said, not ignored."""
     with pytest.raises(InvalidInputException, match="LE is given without FilterVariable"):

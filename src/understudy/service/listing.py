@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from understudy.schema import ModelType
 from understudy.service import views
 from understudy.service.champions import answering
 from understudy.service.context import ROOT, Call, Service
@@ -80,6 +81,14 @@ FIELDS: dict[Kind, dict[str, Field]] = {
 }
 """Where each list's filter variables stand in the catalog."""
 
+_WORDS: dict[str, tuple[str, ...]] = {
+    "Status": ("PENDING", "INPROGRESS", "COMPLETED", "FAILED", "DELETED"),
+    "MLModelType": tuple(ModelType),
+    "Algorithm": (views.ALGORITHM,),
+    "RealtimeEndpointStatus": ("NONE", "READY", "UPDATING", "FAILED"),
+}
+"""What variables hold that have a few values only."""
+
 _MISSING = {"IAMUser": ROOT, "RealtimeEndpointStatus": "NONE"}
 """What is shown of objects for which the catalog holds nothing."""
 
@@ -127,7 +136,18 @@ class _Asked(NamedTuple):
             raise InvalidInputException(
                 f"{given[0][0]} is given without FilterVariable", "Name the variable it is for."
             )
+        for name, value in given:
+            _refuse_unknown_word(variable, name, value)
         return cls(kind, variable or "CreatedAt", given, request.sort_order == "dsc")
+
+
+def _refuse_unknown_word(variable: str | None, name: Operator, value: str) -> None:
+    """Refuse to look for what no object can have; raises InvalidInputException."""
+    words = _WORDS.get(variable or "", ())
+    if words and name in {"EQ", "NE"} and value not in words:
+        raise InvalidInputException(
+            f"{name} is {value!r}, which {variable} never is", f"Expected is one of {', '.join(words)}."
+        )
 
 
 def _page(
