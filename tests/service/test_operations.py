@@ -709,6 +709,26 @@ def test_finished_object_shows_what_its_job_found(stage):
     assert (shown["StartedAt"], shown["FinishedAt"]) == (1795417201.0, 1795417202.5)
 
 
+def test_message_is_one_line(stage):
+    """What was found and what to do stand in one line, whether shown or said of what an object is to be made of."""
+    stage.source(status="FAILED", message="the schema declares 3 columns\nCorrect it.")
+    shown = stage.ask("GetDataSource", DataSourceId="ds-1")["Message"]
+    assert shown.startswith("the schema declares 3 columns. Correct it. Delete it, or use another id")
+    with pytest.raises(InvalidInputException, match=r"that is FAILED: the schema declares 3 columns\. Correct it\.\n"):
+        stage.ask("CreateMLModel", **OF_MODEL)
+
+
+@pytest.mark.parametrize("message", [None, "x" * 20_000])
+def test_failed_object_says_that_the_same_create_does_not_run_again(stage, message):
+    """The same Create goes on naming what failed, so its Message says how to begin anew, whatever else it holds."""
+    stage.source(status="FAILED", **({"message": message} if message else {}))
+    stage.ask("CreateDataSourceFromS3", **{**OF_S3, "DataSpec": S3_SPEC, "DataSourceName": ""})
+    shown = stage.ask("GetDataSource", DataSourceId="ds-1")
+    assert shown["Status"] == "FAILED"
+    assert shown["Message"].endswith("the same Create does not run again.")
+    assert len(shown["Message"]) <= 10_240
+
+
 def test_compute_time_of_a_source_without_statistics_is_not_shown(stage):
     """The original tells it only where statistics were computed."""
     stage.source(statistics=False, compute_ms=880)

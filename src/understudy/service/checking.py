@@ -81,7 +81,7 @@ def usable(service: Service, kind: Kind, entity_id: str, member: str) -> Entity:
             f"{member} is {entity_id!r}, but no {NAMES[kind]} has that id", f"{LISTS[kind]} names those that exist."
         )
     if entity.status in {"FAILED", "DELETED"}:
-        reason = entity.document.get("message")
+        reason = views.reason(entity)
         raise InvalidInputException(
             f"{member} is {entity_id!r}, {a(kind)} that is {entity.status}{f': {reason}' if reason else ''}",
             f"Name {a(kind)} that is COMPLETED, or still PENDING or INPROGRESS.",

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from understudy.errors import UnderstudyError
+from understudy.service.sentences import in_one_line
 
 MAX_MESSAGE = 2048
 """Characters of a message on the wire (reference 1.2)."""
@@ -32,8 +33,7 @@ class Fault(UnderstudyError):
     @property
     def text(self) -> str:
         """What was found and expected, and what to do, in one line."""
-        ending = "" if self.message.endswith((".", ":")) or not self.hint else "."
-        return f"{self.message}{ending} {self.hint}".strip()[:MAX_MESSAGE]
+        return in_one_line(self.message, self.hint)[:MAX_MESSAGE]
 
     def document(self) -> dict[str, object]:
         """Return the error's body (reference 1.2)."""

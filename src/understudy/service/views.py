@@ -13,6 +13,7 @@ import msgspec
 from understudy.prediction import THRESHOLD
 from understudy.schema import Schema
 from understudy.service.context import LOG_BUCKET, ROOT, Call
+from understudy.service.sentences import in_one_line
 from understudy.service.times import epoch
 from understudy.store.catalog import Entity
 
@@ -27,6 +28,12 @@ ALGORITHM = "sgd"
 
 METRICS = {"auc": "BinaryAUC", "macro_f1": "MulticlassAvgFScore", "rmse": "RegressionRMSE"}
 """The one metric of each type of model that the original gave, by our name for it."""
+
+MAX_MESSAGE = 10_240
+"""Characters of a Message (reference 2.1)."""
+
+ONCE = "Delete it, or use another id: the same Create does not run again."
+"""What the Message of a failed object ends with."""
 
 
 def data_source(entity: Entity) -> Answer:
@@ -167,6 +174,20 @@ def training_data_source_id(entity: Entity) -> str:
     return str(own or document["lineage"]["training_data_source_id"])
 
 
+def reason(entity: Entity) -> str | None:
+    """Return what is odd about an object, or why it failed, in one line."""
+    kept: str | None = entity.document.get("message")
+    return None if kept is None else in_one_line(kept)
+
+
+def _message(entity: Entity) -> str | None:
+    """Return an object's Message; that of one that failed says that the same request does not mend it."""
+    said = reason(entity)
+    if entity.status != "FAILED":
+        return said
+    return in_one_line((said or "")[: MAX_MESSAGE - len(ONCE) - 2], ONCE)
+
+
 def _common(entity: Entity) -> Answer:
     """Return what all four kinds of objects show."""
     document = entity.document
@@ -176,7 +197,7 @@ def _common(entity: Entity) -> Answer:
         "LastUpdatedAt": epoch(entity.updated_at),
         "Name": entity.name or None,
         "Status": entity.status,
-        "Message": document.get("message"),
+        "Message": _message(entity),
         "ComputeTime": document.get("compute_ms") if entity.status == "COMPLETED" else None,
         "FinishedAt": epoch(entity.finished_at),
         "StartedAt": epoch(entity.started_at),
