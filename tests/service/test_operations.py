@@ -384,6 +384,8 @@ FAULTS = [
     # Tags
     ("AddTags", model, {**TAGS, "Tags": [{"Key": "a*"}]}, InvalidTagException, r"key 'a\*' contains '\*'"),
     ("AddTags", model, {**TAGS, "Tags": [{"Key": "a", "Value": "50%"}]}, InvalidTagException, "value '50%'"),
+    ("AddTags", model, {**TAGS, "Tags": [{"Key": "aws:a"}]}, InvalidTagException, "begins with 'aws:'"),
+    ("AddTags", model, {**TAGS, "Tags": [{"Key": "AWS:"}]}, InvalidTagException, "begins with 'aws:'"),
     ("AddTags", model, {**TAGS, "Tags": [{"Value": "a"}]}, InvalidTagException, "has no Key"),
     ("AddTags", many_tags, TAGS, TagLimitExceededException, "52 tags"),
     ("DeleteTags", model, {"TagKeys": ["a*"], **ON_MODEL}, InvalidTagException, "contains"),

@@ -33,6 +33,7 @@ def add_tags(service: Service, call: Call, request: AddTagsInput) -> Answer:
         if tag.key is None:
             raise InvalidTagException("a tag has no Key", "Give every tag a key; it may go without a value.")
         _check(tag.key, "key")
+        _refuse_reserved(tag.key)
         _check(tag.value or "", "value")
         added[tag.key] = tag.value
 
@@ -81,6 +82,14 @@ def _check(text: str, part: str) -> None:
         raise InvalidTagException(
             f"the tag's {part} {text!r} contains {wrong!r}",
             f"Use letters, digits, white space and {' '.join(sorted(_SIGNS))}.",
+        )
+
+
+def _refuse_reserved(key: str) -> None:
+    """Keep the keys that AWS keeps to itself; raises InvalidTagException."""
+    if key.lower().startswith("aws:"):
+        raise InvalidTagException(
+            f"the tag's key {key!r} begins with 'aws:', which is AWS's own", "Choose another key."
         )
 
 
