@@ -15,6 +15,7 @@ from acceptance.stage import understudy
 from understudy.errors import ConfigError, NotFound, StoreError, UsageError
 from understudy.server import watched
 from understudy.server.keys import Caller, open_keys
+from understudy.server.presence import announced
 
 SECTION = "[{}]\naws_access_key_id = {}\naws_secret_access_key = {}\nrole = {}\n"
 
@@ -358,6 +359,23 @@ def test_env_warns_beside_its_lines(tmp_path):
     told = understudy("env", "--project", tmp_path)
     assert "mode 644" in told.err
     assert lines_of(told)
+
+
+def test_env_says_that_a_key_is_new_where_no_server_runs(tmp_path):
+    """In a folder by mistake a key is of no use to anybody: that it was made there is said once, and what to do."""
+    told = understudy("env", "--project", tmp_path)
+    assert f"made a new key in {tmp_path / '.understudy'}; no server runs from here" in told.err
+    assert "--project" in told.err
+    assert understudy("env", "--project", tmp_path).err == ""
+    assert "made a new key" in understudy("env", "--project", tmp_path, "--key", "shop").err
+
+
+def test_env_of_a_server_that_runs_has_its_address(tmp_path):
+    """Where a server of the folder runs, its own address counts, and a new key is nothing to be told of."""
+    with announced(tmp_path / ".understudy", "http://0.0.0.0:4711"):
+        told = understudy("env", "--project", tmp_path)
+    assert lines_of(told)["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4711"
+    assert told.err == ""
 
 
 def test_env_of_a_free_port_says_so(tmp_path):

@@ -30,19 +30,31 @@ def environment(folder: Path, name: str | None, role: str | None, note: Callable
     """
     home, serve = _place(folder)
     keys = open_keys(home)
-    key = _key(keys, name, _role(role))
+    given = _role(role)
+    key, is_new = _key(keys, name or (DEFAULT if given in {None, "admin"} else str(given)), given)
     for warning in keys.warnings():
         note(warning)
     server = running(home)
+    if is_new and server is None:
+        note(
+            f"made a new key in {home}; no server runs from here: run `understudy serve` here, "
+            "or give its folder with --project"
+        )
     if server is None and serve.public_url is None and serve.port == 0:
         note("[serve] port is 0, a free one: `understudy serve` prints which")
     return {
-        "AWS_ENDPOINT_URL": _here(server.url) if server and serve.public_url is None else address(serve),
+        "AWS_ENDPOINT_URL": reached_at(home, serve),
         "AWS_ACCESS_KEY_ID": key.id,
         "AWS_SECRET_ACCESS_KEY": key.secret,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,  # the only one of the two that JavaScript looks at
     }
+
+
+def reached_at(home: Path, serve: Serve) -> str:
+    """Return the address of the server that runs from a folder, as clients on this machine reach it, or would."""
+    server = running(home)
+    return _here(server.url) if server and serve.public_url is None else address(serve)
 
 
 def _here(url: str) -> str:
@@ -107,13 +119,10 @@ def _keys(folder: Path) -> Keys:
     return open_keys(_place(folder)[0])
 
 
-def _key(keys: Keys, name: str | None, role: Role | None) -> Key:
-    """Return the key of a name; left out, the default one, or the one that is called as its role."""
-    if name is None and role in {None, "admin"}:
-        return keys.default()
-    name = name or role or DEFAULT
+def _key(keys: Keys, name: str, role: Role | None) -> tuple[Key, bool]:
+    """Return the key of a name, and whether it is new."""
     present = keys.named(name)
-    return keys.make(name, role or (present.role if present else "admin"))
+    return keys.make(name, role or (present.role if present else "admin")), present is None
 
 
 def _role(text: str | None) -> Role | None:
