@@ -17,6 +17,7 @@ from acceptance.stage import (
     understudy,
     write_csv,
 )
+from understudy.server.presence import announced
 
 COMMANDS = (
     "init", "learn", "extract", "transform", "load", "predict", "evaluate", "status", "history", "show", "promote",
@@ -83,6 +84,13 @@ def test_screen_of_learn_ends_with_what_to_paste(learned):
     assert first == "export AWS_ML_MODEL_ID=calls"
     assert second.startswith("export AWS_ML_PREDICTION_URL=http")
     assert "extract" in told.err
+
+
+def test_learn_names_the_server_that_runs(learned):
+    """Where a server of the folder runs, on whatever port, the line to paste has its address."""
+    with announced(learned.folder / ".understudy", "http://127.0.0.1:4711"):
+        told = learned.run("learn", "--dry-run")
+    assert told.out.endswith("export AWS_ML_PREDICTION_URL=http://127.0.0.1:4711\n")
 
 
 def test_quiet_says_nothing(learned):

@@ -388,9 +388,12 @@ def _watched(folder: Path, work: Callable[[Project, Stages], Made], *, quiet: bo
 
 
 def _print_learned(project: Project, document: dict[str, Any], *, json: bool, quiet: bool) -> None:
+    from understudy.cli.access import reached_at
+    from understudy.folders import PRIVATE
     from understudy.house import House
     from understudy.screen import make_console, print_learned
 
+    document["endpoint"]["url"] = reached_at(project.root / PRIVATE, project.serve)  # where a server runs by now
     if json:
         emit(document, as_json=True, quiet=quiet, render=str)
     elif not quiet:
