@@ -2,7 +2,7 @@
 
 import pytest
 
-from acceptance.stage import done, failed, understudy
+from acceptance.stage import done, ended, failed, spawn, understudy
 from understudy.config import Place
 from understudy.house import Storehouse
 
@@ -51,3 +51,15 @@ def test_what_needs_a_project_says_so(place, words):
     """Whatever learns, predicts or changes hands says that the file is no project's."""
     (place / "understudy.toml").write_text("[serve]\nport = 80\n")
     assert "is no project" in failed(understudy(*words, "--project", place), 2)
+
+
+def test_server_says_that_it_is_ready_and_that_it_stops(place):
+    """Three lines say where it answers, what it serves and what to do next; one more that it has heard to stop."""
+    serving = spawn("serve", "--port", "0", "--workers", "1", cwd=place)
+    first, second, third = (serving.stderr.readline().rstrip() for _ in range(3))
+    serving.terminate()
+    told = ended(serving)
+    assert first.startswith("Understudy answers at http://127.0.0.1:")
+    assert second == f"  no project in {place}: Amazon ML and S3 alone"
+    assert third.startswith('  in another terminal: eval "$(understudy env)"')
+    assert (told.code, told.err) == (0, "Stopping; a second Ctrl-C ends at once\n")

@@ -1,14 +1,16 @@
 """What a server does before it has any process, seen from within."""
 
+import dataclasses
 import os
 import threading
 import time
 
 import pytest
 
-from understudy.config import Place
+from understudy.config import Extract, Place, Project, Schedule
 from understudy.errors import StoreError, UnderstudyError
 from understudy.server import serve
+from understudy.server.presence import announced
 from understudy.server.settings import settings_for
 from understudy.store.local import LocalObjects
 
@@ -52,6 +54,51 @@ def test_folder_that_others_can_read_is_warned_of(settings, tmp_path, capsys):
     (tmp_path / ".understudy").chmod(0o755)
     serve._prepare(settings)
     assert f"chmod 700 {tmp_path / '.understudy'}" in capsys.readouterr().err
+
+
+def test_greeting_of_a_place_says_what_is_served(settings, tmp_path, monkeypatch):
+    """Where there is no project that is said, with the folder that was served, and how a client gets its variables."""
+    first, second, third = serve.greeting(settings, "http://127.0.0.1:8080")
+    assert first == "Understudy answers at http://127.0.0.1:8080"
+    assert second == f"  no project in {tmp_path}: Amazon ML and S3 alone"
+    assert f"understudy env --project {tmp_path}" in third
+    assert "http://127.0.0.1:8080/docs" in third
+    monkeypatch.chdir(tmp_path)
+    assert 'eval "$(understudy env)"' in serve.greeting(settings, "http://127.0.0.1:8080")[2]
+
+
+def test_greeting_of_projects_names_them_and_when_they_learn(tmp_path):
+    """Every endpoint is named with its folder, and with its schedule where it has one; blanks in a path are quoted."""
+    first, second = (
+        Project(root=tmp_path / "a folder", name=name, extract=(Extract(files="x.csv"),), schedule=schedule)
+        for name, schedule in (("shop", Schedule(every="1w")), ("bank", None))
+    )
+    _, served, todo = serve.greeting(settings_for([first, second]), "http://127.0.0.1:8080")
+    folder = tmp_path / "a folder"
+    assert served == f"  serves shop from {folder}, learning every 1w, bank from {folder}"
+    assert f"--project '{folder}'" in todo
+
+
+def test_second_server_of_a_folder_is_told_of_the_first(settings):
+    """On the same port the first is named in place of the port's trouble; on another one both serve, with a note."""
+    said = []
+    with serve._listener(settings, said.append) as first:
+        url = serve.url_of(settings, first.getsockname()[1])
+        same = dataclasses.replace(settings, port=first.getsockname()[1])
+        with announced(settings.folder, url):
+            with pytest.raises(UnderstudyError, match=f"runs already at {url} \\(process {os.getpid()}\\)"):
+                serve._listener(same, said.append)
+            assert said == []
+            serve._listener(settings, said.append).close()
+    assert said == [f"note: a server of this folder runs already at {url} (process {os.getpid()}); both serve the same"]
+
+
+def test_port_that_somebody_else_has_is_told_as_it_is(settings):
+    """Where no server of the folder runs, the system's reason is said."""
+    with serve._listener(settings, print) as first:
+        same = dataclasses.replace(settings, port=first.getsockname()[1])
+        with pytest.raises(UnderstudyError, match="cannot be listened on"):
+            serve._listener(same, print)
 
 
 def test_counters_of_a_server_that_starts_are_left_alone(tmp_path, monkeypatch):

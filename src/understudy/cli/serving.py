@@ -37,7 +37,13 @@ def serve(settings: Settings, note: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; progress goes to standard error."""
     from understudy.server.serve import serve as run  # noqa: PLC0415 - flags are checked before all that is loaded
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+    )
+    logging.getLogger("understudy").setLevel(logging.INFO)
     if settings.tls is None and not settings.host.startswith(_LOOPBACK):
         note(f"{settings.host} may be reached from elsewhere, and nothing is encrypted: give --tls-cert and --tls-key")
     run(settings, note)

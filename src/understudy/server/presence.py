@@ -47,6 +47,12 @@ def running(folder: Path) -> Note | None:
     return _note(folder) if is_held(folder / _LOCK) else None
 
 
+def other(folder: Path) -> Note | None:
+    """Return what a server tells that answers for a folder and whose first process lives; None where there is none."""
+    note = running(folder)
+    return note if note is not None and _lives(note.pid) else None
+
+
 def await_orphans(folder: Path) -> None:
     """Wait until the processes of a server whose first one was killed have ended; they still listen."""
     note = running(folder)

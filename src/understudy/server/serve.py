@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import Any
+from urllib.parse import urlsplit
 
+from understudy.config import Project
 from understudy.errors import UnderstudyError
 from understudy.folders import PRIVATE, open_to_others
 from understudy.forking import forked
@@ -20,7 +24,7 @@ from understudy.house import Storehouse
 from understudy.jobs import Work
 from understudy.server.board import Board
 from understudy.server.keys import open_keys
-from understudy.server.presence import announced, await_orphans
+from understudy.server.presence import announced, await_orphans, other
 from understudy.server.runner import run_jobs
 from understudy.server.settings import Opened, Settings
 from understudy.server.supervisor import Supervisor, listening
@@ -41,8 +45,7 @@ _YOUNG_SECONDS = 60.0
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; raises UnderstudyError where that cannot be begun."""
-    await_orphans(settings.folder)
-    listener = listening(settings.host, settings.port)
+    listener = _listener(settings, say)
     address = url_of(settings, listener.getsockname()[1])
     _prepare(settings)
     with _metrics_folder(settings.folder) as folder, announced(settings.folder, address):
@@ -53,11 +56,61 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
         warm_up()
         board = Board(settings.workers, settings.catalogs)
-        Supervisor(
+        _Supervisor(
             board,
             answer=lambda number: answer_requests(settings, board, number, listener),
             work=lambda: run_jobs(settings, _works),
-        ).run(when_ready=lambda: say(f"Understudy answers at {address}"))
+            say=say,
+        ).run(when_ready=lambda: say("\n".join(greeting(settings, address))))
+
+
+class _Supervisor(Supervisor):
+    """One that says that it has heard."""
+
+    def __init__(
+        self, board: Board, answer: Callable[[int], None], work: Callable[[], None], say: Callable[[str], None]
+    ) -> None:
+        super().__init__(board, answer, work)
+        self._say = say
+
+    def _stop(self, wake: int, asked: Sequence[int]) -> None:
+        self._say("Stopping; a second Ctrl-C ends at once")
+        super()._stop(wake, asked)
+
+
+def greeting(settings: Settings, address: str) -> list[str]:
+    """Return what is said when a server is ready: where it answers, what it serves, and what to do next."""
+    here = settings.place.root
+    served = [_endpoint(project) for project in settings.projects]
+    folder = "" if here == Path.cwd() else f" --project {shlex.quote(str(here))}"
+    return [
+        f"Understudy answers at {address}",
+        f"  serves {', '.join(served)}" if served else f"  no project in {here}: Amazon ML and S3 alone",
+        f'  in another terminal: eval "$(understudy env{folder})"; what REST answers: {address}/docs',
+    ]
+
+
+def _endpoint(project: Project) -> str:
+    """Tell a project, where it lies, and when it learns."""
+    schedule = project.schedule
+    when = "" if schedule is None else f"every {schedule.every}" if schedule.every else f"by cron {schedule.cron!r}"
+    return f"{project.name} from {project.root}" + (f", learning {when}" if when else "")
+
+
+def _listener(settings: Settings, say: Callable[[str], None]) -> socket:
+    """Return a socket that listens; where a server of the same folder runs already, say so."""
+    await_orphans(settings.folder)
+    first = other(settings.folder)
+    told = f"a server of this folder runs already at {first.url} (process {first.pid})" if first else ""
+    try:
+        listener = listening(settings.host, settings.port)
+    except UnderstudyError as error:
+        if first is None or urlsplit(first.url).port != settings.port:
+            raise
+        raise UnderstudyError(told, f"Stop it first, or take another port. {error.message}.") from None
+    if told:
+        say(f"note: {told}; both serve the same")
+    return listener
 
 
 def url_of(settings: Settings, port: int) -> str:
@@ -92,7 +145,8 @@ def _open_folders(settings: Settings) -> Iterator[str]:
     """Say which folders others on this machine can look into."""
     for folder in {place.root / PRIVATE: None for place in settings.places}:
         if open_to_others(folder):
-            yield f"{folder} is open to other users, with all that is stored there: `chmod 700 {folder}`"
+            close = f"chmod 700 {shlex.quote(str(folder))}"
+            yield f"{folder} is open to other users, with all that is stored there: `{close}`"
 
 
 @contextlib.contextmanager
