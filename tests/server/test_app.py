@@ -39,12 +39,15 @@ def _is_rest(path):
         ("HEAD", "/", {}, "rest"),
         ("GET", "/v1/endpoints", {}, "rest"),
         ("GET", "/v1/endpoints", {"Authorization": "Bearer secret"}, "rest"),
+        ("GET", "/v2/endpoints", {"Authorization": "bearer secret"}, "rest"),
+        ("POST", "/", {"Authorization": "Bearer secret"}, "rest"),
+        ("POST", "/", {"Authorization": SIGNED.format("sts")}, "amazon"),
         ("GET", "/%76%31/endpoints", {}, "rest"),
         ("DELETE", "/v1/nothing", {}, "rest"),
     ],
 )
 def test_every_request_has_one_door(method, url, headers, door):
-    """What a request is signed for decides; unsigned, its path does, and what is nobody's goes to S3."""
+    """What a request is signed for decides, a token means REST; else the path decides, and what is nobody's is S3's."""
     assert door_of(arrived(method, f"http://here{url}", headers), _is_rest) == door
 
 

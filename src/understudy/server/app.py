@@ -95,6 +95,8 @@ def door_of(request: Request, is_rest: Callable[[str], bool]) -> str:
         return "s3" if service == "s3" else "amazon"
     if is_version_2(request):
         return "s3"
+    if request.headers.get("authorization", "").lower().startswith("bearer "):
+        return "rest"
     if request.raw_path == "/":
         return "rest" if request.method in ("GET", "HEAD") else "amazon"
     return "rest" if is_rest(request.path) else "s3"

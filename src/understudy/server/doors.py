@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from understudy.house import Storehouse
-from understudy.server import amazon, metrics, rest, s3
+from understudy.server import amazon, metrics, rest, s3, strangers
 from understudy.server.app import Door, Doors
 from understudy.server.http import Request, Response
 from understudy.server.keys import open_keys
@@ -22,6 +22,7 @@ from understudy.store.buckets import Buckets
 
 Settle = Callable[[Storehouse], None]
 
+_LEADS_TO_DOCS = frozenset({"/", "/docs/"})
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE"})
 
 
@@ -41,6 +42,8 @@ def open_doors(
     rest_door = rest.RestDoor(opened.houses, store, serving, keys, settle, ready, public_url)
 
     async def answer_amazon(request: Request) -> Response:
+        if strangers.is_stranger(request) and not request.headers.get("x-amz-target", "").startswith(amazon.TARGET):
+            return strangers.refuse(request)
         return await amazon.answer(amazon_door, request)
 
     async def answer_s3(request: Request) -> Response:
@@ -51,7 +54,7 @@ def open_doors(
         return await s3.answer(s3_door, request, signed)
 
     async def answer_rest(request: Request) -> Response:
-        if request.raw_path == "/":
+        if request.raw_path in _LEADS_TO_DOCS and request.method in {"GET", "HEAD"}:
             return Response(302, headers={"Location": "/docs"})
         return await rest.answer(rest_door, request)
 
@@ -59,8 +62,13 @@ def open_doors(
         amazon=_counted("amazon", answer_amazon, _operation),
         s3=_counted("s3", answer_s3, _method),
         rest=answer_rest,
-        is_rest=rest.is_rest,
+        is_rest=_is_rest,
     )
+
+
+def _is_rest(path: str) -> bool:
+    """Tell which paths are the REST door's: also one that browsers ask for by themselves, where nothing is."""
+    return rest.is_rest(path) or path == "/favicon.ico"
 
 
 def _refused(request: Request, error: SignatureError) -> Response:
