@@ -53,13 +53,13 @@ def test_what_needs_a_project_says_so(place, words):
     assert "is no project" in failed(understudy(*words, "--project", place), 2)
 
 
-def test_server_says_that_it_is_ready_and_that_it_stops(place):
+def test_server_says_that_it_is_ready_and_that_it_stops(tmp_path):
     """Three lines say where it answers, what it serves and what to do next; one more that it has heard to stop."""
-    serving = spawn("serve", "--port", "0", "--workers", "1", cwd=place)
+    serving = spawn("serve", "--port", "0", "--workers", "1", cwd=tmp_path)
     first, second, third = (serving.stderr.readline().rstrip() for _ in range(3))
     serving.terminate()
     told = ended(serving)
     assert first.startswith("Understudy answers at http://127.0.0.1:")
-    assert second == f"  no project in {place}: Amazon ML and S3 alone"
+    assert second == f"  no project in {tmp_path}: Amazon ML and S3 alone"
     assert third.startswith('  in another terminal: eval "$(understudy env)"')
     assert (told.code, told.err) == (0, "Stopping; a second Ctrl-C ends at once\n")
