@@ -1,6 +1,7 @@
 """The AWS JSON door: a real boto3 client through it, and what no SDK would ever send."""
 
 import asyncio
+import dataclasses
 import io
 import json
 import logging
@@ -275,6 +276,32 @@ def test_too_large_body_is_refused(desk, monkeypatch):
     status, document = desk.send(b" " * 101)
     assert (status, document["__type"]) == (413, "RequestEntityTooLargeException")
     assert desk.last.headers["Connection"] == "close"
+
+
+SCOPE = "Credential=A/20260101/r/machinelearning/aws4_request"
+FORGED = {
+    "Authorization": f"AWS4-HMAC-SHA256 {SCOPE}, SignedHeaders=host, Signature=0",
+    "X-Amz-Date": "20260101T000000Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("headers", "name"),
+    [({}, "MissingAuthenticationTokenException"), (FORGED, "UnrecognizedClientException")],
+)
+def test_large_body_of_a_stranger_is_not_read(desk, headers, name):
+    """Who is not known by the head of a request has no large body of theirs in memory."""
+
+    async def never():
+        raise AssertionError("the body was read")
+        yield b""
+
+    request = arrived(
+        "POST", URL, {"X-Amz-Target": "AmazonML_20141212.GetMLModel", "Content-Length": "9000000", **headers}
+    )
+    response = desk.take(dataclasses.replace(request, body=never()))
+    assert (response.status, json.loads(response.body)["__type"]) == (400, name)
+    assert response.headers["Connection"] == "close"
 
 
 def test_longest_query_fits(desk):

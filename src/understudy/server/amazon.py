@@ -5,7 +5,6 @@ The operation's name stands in a header, its request and its answer are JSON, an
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 import uuid
@@ -18,9 +17,10 @@ from urllib.parse import quote
 import msgspec
 
 from understudy.errors import Busy, StoreError
-from understudy.server.http import Request, Response, TooLarge
+from understudy.server.http import BodyLost, Request, Response, TooLarge
 from understudy.server.keys import Key, Keys
-from understudy.server.signature import JSON_ERRORS, SignatureError, presign, verify
+from understudy.server.signature import JSON_ERRORS, SignatureError, check_claim, presign, verify
+from understudy.server.threads import CHANGING, READING
 from understudy.service.context import Call, Service
 from understudy.service.faults import Fault, InternalServerException, InvalidInputException
 from understudy.service.operations import OPERATIONS, Operation
@@ -36,6 +36,12 @@ BODY_LIMIT = 20 * 1024 * 1024
 
 PREDICT_LIMIT = 1024 * 1024
 """Bytes of a Predict: the largest record, every character of it escaped, has 600 KiB."""
+
+UNASKED_LIMIT = 64 * 1024
+"""Bytes of a body that is read from anybody; a longer one only from whom the head of the request lets in."""
+
+SETTLING = frozenset({"CreateRealtimeEndpoint", "DeleteRealtimeEndpoint", "UpdateMLModel", "DeleteMLModel"})
+"""Operations that wait until every worker follows."""
 
 LOG_URL_SECONDS = 3600
 """How long the url of a log can be opened."""
@@ -67,16 +73,19 @@ class _Refused(Exception):
 async def answer(door: Door, request: Request) -> Response:
     """Answer one request: an operation's document, or an error's."""
     try:
-        body = await request.read(BODY_LIMIT)
+        if not _is_small(request):
+            _foresee(door, request)
+        return _response(200, await _answered(door, request, await request.read(BODY_LIMIT)))
+    except BodyLost:
+        raise
     except TooLarge:
         document = {"__type": "RequestEntityTooLargeException", "message": f"The body exceeds {BODY_LIMIT:,} bytes."}
         return _response(413, document, {"Connection": "close"})  # what is left of the body is not read
-    try:
-        return _response(200, await _answered(door, request, body))
     except Fault as fault:
         return _response(fault.status, fault.document())
     except _Refused as refused:
-        return _response(refused.status, {"__type": refused.name, "message": str(refused)})
+        headers = {} if _is_small(request) else {"Connection": "close"}  # its body may not have been read
+        return _response(refused.status, {"__type": refused.name, "message": str(refused)}, headers)
     except StoreError as error:
         _LOG.error("Amazon ML's API cannot use the store: %s", error.message)
         return _failed()
@@ -97,7 +106,24 @@ async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, A
         document = _document(body)
         if answers_from_memory(door.service, document):  # a thread would cost more than the answer
             return operation.run(door.service, call, document)
-    return await asyncio.to_thread(_run, door.service, operation, call, body)
+    threads = CHANGING if operation.name in SETTLING else READING
+    answer: Mapping[str, Any] = await threads.run(_run, door.service, operation, call, body)
+    return answer
+
+
+def _is_small(request: Request) -> bool:
+    """Tell whether a body is so small that it may be read before anything is known of who sends it."""
+    length = request.headers.get("content-length", "")
+    return length.isdecimal() and len(length) < 10 and int(length) <= UNASKED_LIMIT
+
+
+def _foresee(door: Door, request: Request) -> None:
+    """Refuse a request by its head, where that can be done."""
+    try:
+        check_claim(request, door.keys, "machinelearning", datetime.now(UTC))
+    except SignatureError as error:
+        raise _refused(error) from None
+    _operation(request)
 
 
 def _signer(door: Door, request: Request, body: bytes, now: datetime) -> Key:
@@ -105,8 +131,12 @@ def _signer(door: Door, request: Request, body: bytes, now: datetime) -> Key:
     try:
         return verify(request, door.keys, "machinelearning", now, body).key
     except SignatureError as error:
-        refusal = JSON_ERRORS[error.reason]
-        raise _Refused(refusal.code, error.message, refusal.status) from None
+        raise _refused(error) from None
+
+
+def _refused(error: SignatureError) -> _Refused:
+    refusal = JSON_ERRORS[error.reason]
+    return _Refused(refusal.code, error.message, refusal.status)
 
 
 def _operation(request: Request) -> Operation[Any]:

@@ -46,6 +46,7 @@ __all__ = [
     "Refusal",
     "SignatureError",
     "Signed",
+    "check_claim",
     "claimed_service",
     "is_version_2",
     "presign",
@@ -101,6 +102,23 @@ def verify(request: Request, keys: Keys, service: str, now: datetime, body: byte
     """
     if service == "s3" and is_presigned(request):
         return _older(request, keys, now)
+    claim, key = _admitted(request, keys, service, now)
+    payload = _payload(request, claim, body)
+    secret_key = signing_key(key.secret, claim.date, claim.region, claim.service)
+    _check_signature(request, claim, payload, secret_key)
+    if service == "s3" and body is not None and _DIGEST.fullmatch(payload):
+        _check_body(payload, body)
+    hoisted = {} if claim.expires is None else _meant(hoisted_headers(request))
+    return Signed(key, claim.timestamp, claim.scope, payload, secret_key, claim.signature, hoisted)
+
+
+def check_claim(request: Request, keys: Keys, service: str, now: datetime) -> None:
+    """Check what a signature claims, as far as that can be done before the body is there; raises SignatureError."""
+    _admitted(request, keys, service, now)
+
+
+def _admitted(request: Request, keys: Keys, service: str, now: datetime) -> tuple[Claim, Key]:
+    """Return a request's claim and the key that it names, which is known, in scope and in time."""
     claim = read_claim(request)
     _check_scope(claim, service)
     key = keys.find(claim.access_key_id)
@@ -112,13 +130,7 @@ def verify(request: Request, keys: Keys, service: str, now: datetime, body: byte
         )
     _check_time(claim, now)
     _check_signed_headers(request, claim)
-    payload = _payload(request, claim, body)
-    secret_key = signing_key(key.secret, claim.date, claim.region, claim.service)
-    _check_signature(request, claim, payload, secret_key)
-    if service == "s3" and body is not None and _DIGEST.fullmatch(payload):
-        _check_body(payload, body)
-    hoisted = {} if claim.expires is None else _meant(hoisted_headers(request))
-    return Signed(key, claim.timestamp, claim.scope, payload, secret_key, claim.signature, hoisted)
+    return claim, key
 
 
 def _older(request: Request, keys: Keys, now: datetime) -> Signed:
