@@ -103,6 +103,14 @@ def test_a_bad_value_is_named_with_its_record(client):
     assert "'old'" in error["message"]
 
 
+@pytest.mark.parametrize(("value", "found"), [([1], "a list"), ({"a": 1}, "an object")])
+def test_a_nested_value_is_named_with_its_record(client, value, found):
+    """A list or an object is no value of an attribute; where the model does not know the name, nobody looks."""
+    error = client.post("/v1/endpoints/calls/predict", {"records": [RECORD, {"job": value}]}).error
+    assert error["message"] == f"attribute 'job' of record 2 is {found}"
+    assert client.post("/v1/endpoints/calls/predict", {"records": [{**RECORD, "hat": value}]}).status == 200
+
+
 def test_ten_thousand_records_and_no_more(client):
     """A request may hold 10,000 records; one more is refused whole."""
     asked = [{"age": 30}] * 10_000
@@ -171,6 +179,7 @@ def test_a_project_s_own_function_never_runs_on_the_loop(tmp_path):
     client = Client(door_of(project))
     told = client.post("/v1/endpoints/calls/predict", {"records": [{"age": 41}]})
     assert told.json["predictions"] == [project.answer(age=41)]
+    assert client.post("/v1/endpoints/calls/predict", {"records": [{"age": 41, "job": ["nested"]}]}).status == 200
 
 
 def test_an_endpoint_that_is_not_there(client):
@@ -222,7 +231,10 @@ def test_invocations_read_csv(client):
         ({"dataframe_split": {"columns": ["age"], "data": [[1], [1, 2]]}}, "record 2 has 2 values for 1 columns"),
         ({"dataframe_split": {"columns": ["age", "age"], "data": []}}, "'age' is there twice"),
         ({"inputs": {"age": [1], "job": []}}, "0 and 1 values"),
+        ({"dataframe_split": {"columns": ["ag", "jb"], "data": [[1, 2]]}}, "columns are 'ag', 'jb', none of which"),
         ({"instances": [[1, 2]]}, "expected an object"),
+        ({"instances": [{}, {"age": [41]}]}, "attribute 'age' of record 2 is a list"),
+        ({"inputs": {"job": [{"name": "nurse"}]}}, "attribute 'job' of record 1 is an object"),
         ({"instances": [{}] * 10_001}, "10,001 records"),
     ],
 )
@@ -248,6 +260,23 @@ def test_invocations_refuse_what_is_no_csv(client, body, said):
     told = client.post("/invocations", body=body, content_type="text/csv")
     assert told.status == 400
     assert said in told.error["message"]
+
+
+@pytest.mark.parametrize("body", [b"41,nurse,1250.5\n", b"41,nurse,1250.5\n70,pilot,12\n"])
+def test_invocations_refuse_csv_without_a_header(client, body):
+    """A record where the names should stand is refused with the names; a header without records asks nothing."""
+    told = client.post("/invocations", body=body, content_type="text/csv")
+    assert (told.status, told.error["code"]) == (400, "InvalidInput")
+    assert told.error["hint"] == "The first line must name the attributes: id, age, job, balance, note."
+    assert client.post("/invocations", body=b"age,job\n", content_type="text/csv").json == {"predictions": []}
+
+
+def test_invocations_without_an_endpoint(tmp_path):
+    """A server of no project says what makes an endpoint."""
+    door = door_of(calls_project(tmp_path))
+    door.houses = []
+    told = Client(door).post("/invocations", {"instances": [RECORD]})
+    assert (told.status, told.error["hint"]) == (404, "`understudy learn` makes the first.")
 
 
 def test_invocations_of_several_endpoints(learned, tmp_path):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from understudy.errors import InvalidInput, NoChampion
-from understudy.prediction import Prediction
+from understudy.errors import InvalidInput, NoChampion, NotFound
+from understudy.prediction import Prediction, Predictor
 from understudy.server import metrics
 from understudy.server.http import Response, json_response
 from understudy.server.rest.door import RestDoor
@@ -52,7 +52,9 @@ async def invoke(call: Call[Invocation, Chosen]) -> Response:
 
     As JSON, exactly one of the fields below; as CSV (`Content-Type: text/csv`), with a header line.
     """
-    answers, unknown = await _answers(call.door, _chosen(call), _records(call.body))
+    name, records = _chosen(call), _records(call.body)
+    _require_known(call.body.dataframe_split, served_by(call.door, name).predictor)
+    answers, unknown = await _answers(call.door, name, records)
     said = [answer.value if answer.scores is None else answer.label for answer in answers]
     return json_response(Invoked(said), headers=_ignored(unknown))
 
@@ -89,11 +91,37 @@ async def _answers(
     if not records:
         return [], []
     if len(records) == 1 and predictor.transform is None:
-        answered = predictor.predict(records, top)
+        answered = _predicted(predictor, records, top)
     else:
-        answered = await PREDICTING.run(predictor.predict, records, top)
+        answered = await PREDICTING.run(_predicted, predictor, records, top)
     metrics.count_predictions(name, len(records))
     return answered
+
+
+def _predicted(predictor: Predictor, records: Sequence[Record], top: int | None) -> tuple[list[Prediction], list[str]]:
+    """Answer records; raises InvalidInput for a list or an object where only a project's own function could read it."""
+    if predictor.transform is None:
+        _refuse_nested(records, predictor.asked)
+    return predictor.predict(records, top)
+
+
+def _refuse_nested(records: Sequence[Record], asked: set[str]) -> None:
+    for number, record in enumerate(records, 1):
+        for name, value in record.items():
+            if isinstance(value, list | dict) and name in asked:
+                found = "a list" if isinstance(value, list) else "an object"
+                raise InvalidInput(f"attribute {name!r} of record {number:,} is {found}", "Give a text or a number.")
+
+
+def _require_known(frame: Frame | None, predictor: Predictor) -> None:
+    """Refuse columns none of which the model knows: CSV without a header line looks so. Raises InvalidInput."""
+    if frame is None or not frame.columns or not predictor.asked.isdisjoint(frame.columns):
+        return
+    known = ", ".join(column.name for column in predictor.columns if column.name in predictor.asked)
+    raise InvalidInput(
+        f"the columns are {', '.join(map(repr, frame.columns))[:200]}, none of which the model knows",
+        f"The first line must name the attributes: {known}.",
+    )
 
 
 def _ignored(unknown: Sequence[str]) -> dict[str, str]:
@@ -108,8 +136,10 @@ def _chosen(call: Call[Invocation, Chosen]) -> str:
     names = list(call.door.by_name)
     if len(names) == 1:
         return names[0]
-    found = f"{len(names)} endpoints could answer" if names else "there is no endpoint to answer"
-    raise Problem(400, "InvalidInput", found, f"Name one in {CHOOSES} or ?endpoint=: {', '.join(sorted(names)[:12])}.")
+    if not names:
+        raise NotFound("there is no endpoint to answer", "`understudy learn` makes the first.")
+    hint = f"Name one in {CHOOSES} or ?endpoint=: {', '.join(sorted(names)[:12])}."
+    raise Problem(400, "InvalidInput", f"{len(names)} endpoints could answer", hint)
 
 
 def _records(asked: Invocation) -> list[Record]:
