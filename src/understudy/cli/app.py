@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from understudy.cli.options import HERE, Json, ProjectFolder, Quiet, Version, emit, load_place, load_project, notes
+from understudy.cli.options import (
+    HERE,
+    Json,
+    ProjectFolder,
+    Quiet,
+    Version,
+    emit,
+    load_place,
+    load_project,
+    notes,
+    placing_kernels,
+)
 from understudy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +58,9 @@ RequirePromotion = Annotated[
 
 @app.command()
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of the new project.")] = HERE,
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Folder of the new project.", callback=placing_kernels)
+    ] = HERE,
     source: Annotated[
         str | None, typer.Option("--from", metavar="FILE_OR_URL", help="Where the rows are; URL#table names a table.")
     ] = None,
@@ -321,10 +334,12 @@ def serve(
     version: Version = False,
 ) -> None:
     """Serve Amazon ML's API, S3 and REST on one port; do jobs, and learn by schedule."""
+    folders = project or [HERE]
+    placing_kernels(folders[0])
     from understudy.cli.serving import serve as run
     from understudy.cli.serving import settings
 
-    asked = settings(project or [HERE], host=host, port=port, workers=workers, certificate=tls_cert, key=tls_key)
+    asked = settings(folders, host=host, port=port, workers=workers, certificate=tls_cert, key=tls_key)
     run(asked, (lambda _: None) if quiet else lambda text: print(text, file=sys.stderr, flush=True))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from understudy import __version__
+from understudy.cli.kernels import place_kernels
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,8 +24,17 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
+def placing_kernels(folder: Path) -> Path:
+    """Choose where compiled kernels are kept as soon as the folder is known: whatever a command loads comes later."""
+    place_kernels(folder)
+    return folder
+
+
 ProjectFolder = Annotated[
-    Path, typer.Option("--project", metavar="DIR", help="Folder of the project file.", show_default="here")
+    Path,
+    typer.Option(
+        "--project", metavar="DIR", help="Folder of the project file.", show_default="here", callback=placing_kernels
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")]
