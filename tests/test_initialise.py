@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import tomllib
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from understudy import config
 from understudy.cli.beginning import begin
-from understudy.errors import ConfigError, ExtractError
+from understudy.errors import ConfigError, ExtractError, StoreError, UsageError
 from understudy.inference import Guess, Inference, infer
 from understudy.initialise import Source, find_source, fitting_name, project_text, write_project
 from understudy.schema import Attribute, AttributeType, Schema
@@ -75,6 +76,20 @@ def test_existing_project_file_is_never_overwritten(tmp_path: Path):
     with pytest.raises(ConfigError, match="exists already"):
         write_project(tmp_path, name="second")
     assert (tmp_path / config.FILE_NAME).read_bytes() == before
+
+
+def test_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A folder without a right to write is no mistake of ours, and a file is no folder."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="file is no folder"):
+        write_project(tmp_path / "file")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(StoreError, match=r"understudy.toml cannot be written: Permission denied"):
+        write_project(tmp_path / "new")
 
 
 def test_template_without_a_source_loads(tmp_path: Path):

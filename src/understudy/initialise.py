@@ -19,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 
 from understudy.config import FILE_NAME
-from understudy.errors import ConfigError, ExtractError
+from understudy.errors import ConfigError, ExtractError, StoreError, UsageError
 from understudy.inference import Guess, Inference
 
 DATABASE_VARIABLE = "DB_PASSWORD"
@@ -106,18 +106,23 @@ def write_project(
     Raises
     ------
     ConfigError : the folder has a project file already. Nothing is changed then.
+    UsageError : it is a file.
+    StoreError : it cannot be written.
     """
     text = project_text(name or fitting_name(directory.resolve().name), source, inference, target_reason)
-    directory.mkdir(parents=True, exist_ok=True)
-    file = directory / FILE_NAME
+    file, ignore = directory / FILE_NAME, directory / ".gitignore"
     try:
+        directory.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as out:
             out.write(text)
+        if not ignore.exists():
+            ignore.write_text(".understudy/\n", encoding="utf-8")
     except FileExistsError:
+        if not file.exists():
+            raise UsageError(f"{directory} is no folder", "Name one that is, or that is not there yet.") from None
         raise ConfigError(f"{file} exists already", "Edit it, or remove it and run `understudy init` again.") from None
-    ignore = directory / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text(".understudy/\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror}", "Check its folder and free space.") from None
     return text
 
 
