@@ -50,6 +50,13 @@ def test_schema_may_lie_in_s3(stage):
     assert source["schema"] == NAMES
 
 
+def test_schema_that_lies_in_s3_is_read_as_strictly_as_one_in_a_request(stage):
+    """A misspelled member of a schema that only the job can read fails the data source, as it would the Create."""
+    place = stage.put("a.schema", NAMES.replace("targetAttributeName", "tagretAttributeName"))
+    with pytest.raises(SchemaError, match="Did you mean 'targetAttributeName'"):
+        stage.data_source("ds", stage.put("a.csv", DATA), None, schema_location=place)
+
+
 def test_log_tells_what_was_read(stage):
     """The log names the files and the counts."""
     source = stage.data_source("ds", stage.put("a.csv", DATA), NAMES)

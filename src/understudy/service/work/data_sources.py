@@ -64,9 +64,10 @@ def compute(workshop: Workshop, entity: Entity, log: Log) -> dict[str, Any]:
 
 def schema_text(workshop: Workshop, document: dict[str, Any]) -> str:
     """Return the declared schema, read and checked; raises SchemaError."""
-    text: str = document["schema"] or workshop.s3.text(document["schema_location"], 4 * MAX_TEXT)
+    known: str | None = document["schema"]  # checked by the request already
+    text = known or workshop.s3.text(document["schema_location"], 4 * MAX_TEXT)
     try:
-        Schema.from_json(text)
+        Schema.from_json(text) if known else Schema.from_request(text)
     except RecursionError:
         raise SchemaError("the schema is nested too deeply", "It is one object with a list of attributes.") from None
     return text
