@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from understudy.errors import InvalidInput, SchemaError
 from understudy.extract import Extraction, read_database
 from understudy.schema import Schema
+from understudy.service.places import staged
 from understudy.service.secrets import forget, secret_file
 from understudy.service.work.counting import counted
 from understudy.service.work.workshop import Workshop
@@ -39,7 +40,7 @@ def stage(workshop: Workshop, source_id: str, document: Mapping[str, Any]) -> tu
     ExtractError : the database cannot be reached, or refuses the query. No message holds the password.
 
     """
-    url = f"{document['sql']['staging'].rstrip('/')}/{source_id}.csv"
+    url = staged(document["sql"]["staging"], source_id)
     try:
         password = secret_file(workshop.secrets, "data_source", source_id).read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -9,16 +9,9 @@ import pyarrow.compute as pc
 
 from understudy.errors import SchemaError
 from understudy.metrics.numbers import LARGEST
-from understudy.schema import AttributeType, ModelType, Schema
+from understudy.schema import TARGET_TYPES, ModelType, Schema
 from understudy.target import Target
 from understudy.values import read_texts
-
-TARGET_TYPES = {
-    ModelType.BINARY: AttributeType.BINARY,
-    ModelType.MULTICLASS: AttributeType.CATEGORICAL,
-    ModelType.REGRESSION: AttributeType.NUMERIC,
-}
-"""What the target's type must be (reference 3.4)."""
 
 Flags = npt.NDArray[np.bool_]
 
