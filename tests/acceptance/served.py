@@ -41,7 +41,7 @@ class Served:
                 [SCRIPT, *map(str, words)], stdout=log, stderr=log, cwd=self.folder, start_new_session=True
             )
         deadline = time.monotonic() + timeout
-        while "answers at" not in self.log.read_text().rpartition("$")[2]:
+        while "answers at" not in self.log.read_text().rpartition("$\n")[2]:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.02)
