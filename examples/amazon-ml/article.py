@@ -10,11 +10,12 @@ import boto3
 
 NUMERIC = {"age", "campaign", "cons_conf_idx", "cons_price_idx", "duration", "emp_var_rate", "euribor3m"}
 NUMERIC |= {"nr_employed", "pdays", "previous"}
+CALLS = Path(__file__).parent.parent / "banking" / "banking.csv.gz"
 
 
-def main(file: str) -> None:
+def main(file: Path) -> None:
     """Upload the calls, learn who takes the deposit, judge, predict."""
-    data = gzip.decompress(Path(file).read_bytes())
+    data = gzip.decompress(file.read_bytes())
     first, *_ = csv.DictReader(data.decode().splitlines())
     schema = {
         "version": "1.0",
@@ -59,4 +60,4 @@ def type_of(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else CALLS)

@@ -14,16 +14,15 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 UNDERSTUDY = Path(sys.executable).with_name("understudy")
-DATA = HERE.parent / "banking" / "banking.csv.gz"
 
 
 def main() -> None:
     """Serve, run the article, stop; what it prints goes to the screen."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, served(folder) as address:
-        print('\n$ understudy serve\n$ eval "$(understudy env)"\n$ python article.py\n', flush=True)
+        print('\n$ understudy serve\n$ eval "$(understudy env)"\n$ python examples/amazon-ml/article.py\n', flush=True)
         began = time.monotonic()
         env = {**os.environ, **environment(folder), "AWS_ENDPOINT_URL": address}
-        failed = subprocess.run([sys.executable, HERE / "article.py", DATA], env=env, check=False).returncode
+        failed = subprocess.run([sys.executable, HERE / "article.py"], env=env, check=False).returncode
         print(f"\n{time.monotonic() - began:.1f} seconds")
     if failed:
         sys.exit(failed)
