@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install -qq --disable-pip-version-check
+ACTIVATE = @echo; echo 'For the command `understudy` in this shell: . $(BIN)/activate'
 
 .DEFAULT_GOAL := help
 .PHONY: help learn policies amazon-ml test clients check docs shows quality clean
@@ -16,24 +17,30 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'The environment could not be made: install the venv module of this Python (Debian: python3-venv).'; exit 1; }
 
 $(VENV)/.runtime: pyproject.toml requirements/runtime.txt | $(BIN)/python
-	@echo 'Installing Understudy into $(VENV) (once)'
+	@echo 'Installing Understudy into $(VENV) (once; it takes some minutes)'
 	@$(PIP) -r requirements/runtime.txt
 	@$(PIP) --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
-	@echo 'Installing what the tests need (once)'
+	@echo 'Installing what the tests need (once; it takes some minutes)'
 	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.boto3: $(VENV)/.runtime requirements/dev.txt
+	@$(PIP) --constraint requirements/dev.txt boto3
 	@touch $@
 
 learn: $(VENV)/.runtime      ## learn examples/banking from its database, then weeks of new rows, and show the result
 	@$(BIN)/python examples/banking/run.py
+	$(ACTIVATE)
 
 policies: $(VENV)/.runtime   ## learn examples/policies: 100 insurance policies from a typed number
 	@$(BIN)/python examples/policies/run.py
 
-amazon-ml: $(VENV)/.dev      ## examples/amazon-ml: serve, and let the code of 2017 talk to it through boto3
+amazon-ml: $(VENV)/.boto3    ## examples/amazon-ml: serve, and let the code of 2017 talk to it through boto3
 	@$(BIN)/python examples/amazon-ml/run.py
+	$(ACTIVATE)
 
 test: $(VENV)/.dev           ## run every test
 	@$(BIN)/pytest -n 2 --dist loadgroup
