@@ -10,9 +10,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from acceptance.stage import calls_project
 from server.rest_app import Client, door_of
+from understudy.evaluation import Evaluation
 from understudy.server.rest.problems import REFUSALS, STATUS
 from understudy.server.rest.route import JSON
 from understudy.server.rest.routes import ROUTES
+from understudy.server.rest.shapes import ShownEvaluation
 
 NAMES = [f"{route.method} {route.path}" for route in ROUTES]
 
@@ -138,6 +140,27 @@ def test_lines_go_to_the_host_that_was_asked(client, host, shown):
     assert shown in page
     assert "alert(" not in page
     assert "rm -rf" not in page
+
+
+def test_examples_ask_this_server_s_own_endpoint(tmp_path):
+    """The page's lines and answers name the endpoint of the server, where it has one."""
+    project = calls_project(tmp_path)
+    project.write((project.folder / "understudy.toml").read_text().replace('"calls"', '"own-name"', 1))
+    page = Client(door_of(project)).get("/docs").body.decode()
+    assert "/v1/endpoints/own-name/predict" in page
+    assert "&#34;name&#34;: &#34;own-name&#34;" in page
+    assert "endpoints/calls" not in page
+
+
+def test_page_says_where_to_begin(page):
+    """The page begins with a line that sets the token, and says that clients of AWS come here by the same."""
+    assert '<pre>eval "$(understudy env)" &amp;&amp; export TOKEN="$AWS_SECRET_ACCESS_KEY"</pre>' in page
+    assert page.index("Amazon ML's API and S3") < page.index("<nav")
+
+
+def test_evaluation_tells_every_part():
+    """What an evaluation is made of stands in the document, field by field."""
+    assert set(Evaluation.__struct_fields__) <= set(ShownEvaluation.__struct_fields__)
 
 
 def test_every_refusal_is_explained(page):

@@ -6,6 +6,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 
 from acceptance.stage import Project, append_csv, calls, calls_project
@@ -14,6 +15,7 @@ from understudy.errors import StoreError
 from understudy.server.http import Gone, Request
 from understudy.server.rest import answer, endpoints, is_rest
 from understudy.server.rest.routes import ROUTES
+from understudy.server.rest.shapes import ShownEvaluation
 from understudy.server.threads import CHANGING, READING
 
 RECORD = {"age": 70, "job": "pilot", "balance": 900.5, "note": "no time"}
@@ -342,6 +344,12 @@ def test_objects_are_shown_whole(learned, client, path, field):
     entity_id = document[field]
     assert client.get(f"/v1/{path}/{entity_id}").json == project.do("show", entity_id)
     assert client.get(f"/v1/batch-predictions/{entity_id}").status == 404
+
+
+def test_evaluation_is_of_its_shape(learned, client):
+    """An evaluation can be read as the record that the document of the routes describes, metrics and all."""
+    shown = client.get(f"/v1/evaluations/{learned[2]['evaluation_id']}").json
+    assert msgspec.convert(shown, ShownEvaluation).metrics["auc"] == shown["metrics"]["auc"] > 0
 
 
 @pytest.mark.parametrize("path", ["runs", "models"])

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from understudy import __version__
 from understudy.server.http import Response
-from understudy.server.rest import openapi
+from understudy.server.rest import examples, openapi
 from understudy.server.rest.problems import REFUSALS, ErrorAnswer
 from understudy.server.rest.route import JSON, Route
 
@@ -49,13 +49,13 @@ class Shown(msgspec.Struct, frozen=True):
     answer: str
 
 
-def page(routes: Sequence[Route], base_url: str | None, host: str) -> Response:
-    """Return the page; its curl lines go to `base_url`, or else to the host that was asked."""
+def page(routes: Sequence[Route], name: str, base_url: str | None, host: str) -> Response:
+    """Return the page; its curl lines ask the endpoint `name` at `base_url`, or else at the host that was asked."""
     base = base_url or f"http://{host if _HOST.fullmatch(host) else '127.0.0.1:8080'}"
     kinds = [kind for route in routes for kind in (route.body, route.answer, route.query) if kind]
     schemas = openapi.schemas_of([*kinds, ErrorAnswer])
     html = _template().render(
-        routes=[_shown(route, base, schemas) for route in routes],
+        routes=[_shown(route, name, base, schemas) for route in routes],
         shapes=[(name, schema, _fields(schema)) for name, schema in _spoken_of(routes, schemas)],
         refusals=REFUSALS.items(),
         version=__version__,
@@ -81,14 +81,14 @@ def _prose(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped within
 
 
-def _shown(route: Route, base: str, schemas: dict[str, Json]) -> Shown:
+def _shown(route: Route, name: str, base: str, schemas: dict[str, Json]) -> Shown:
     body = _fields(schemas[route.body.__name__]) if route.body else []
     return Shown(
         route=route,
         takes=[*_fields(schemas[route.query.__name__]), *_headers(route), *body],
         answers=_fields(schemas.get(route.answer.__name__, {})),
-        curl=_curl(route, base),
-        answer=_pretty(route.answer_example),
+        curl=_curl(route, name, base),
+        answer=_pretty(route.answer_example).replace(f'"{examples.NAME}"', f'"{name}"'),
     )
 
 
@@ -129,13 +129,13 @@ def _kind(schema: Json) -> Markup:
     return escape(schema.get("type", "any value"))
 
 
-def _curl(route: Route, base: str) -> str:
+def _curl(route: Route, name: str, base: str) -> str:
     """Return a line for a terminal."""
     words = ['-H "Authorization: Bearer $TOKEN"'] if route.role else []
     if route.body:
         words += [f"-H 'Content-Type: {JSON}'", f"-d '{msgspec.json.encode(route.example).decode()}'"]
     example = route.answer_example if isinstance(route.answer_example, dict) else {}
-    path = route.path.format(name="calls", id=example.get("id") or example.get("model_id"))
+    path = route.path.format(name=name, id=example.get("id") or example.get("model_id"))
     return "curl " + " \\\n  ".join([*words, f"{base}{path}"])
 
 

@@ -6,13 +6,16 @@ from typing import Any
 
 Json = dict[str, Any]
 
+NAME = "calls"
+"""The endpoint of all examples; the page puts the server's own in its place."""
+
 CHAMPION: Json = {
     "model_id": "ml-s9coBEzsAby",
     "fingerprint": "sha256:f799a0f8...",
     "since": "2026-11-23T07:00:02.894078Z",
 }
 ENDPOINT: Json = {
-    "name": "calls",
+    "name": NAME,
     "champion": CHAMPION,
     "challenger": None,
     "learning": {"enabled": False, "observations_learned": 0},
@@ -52,10 +55,33 @@ MODEL: Json = {
     "run_id": "run-20261123T070000-a1b2c3",
 }
 STATUS: Json = {
-    "project": "calls",
-    "endpoint": {"name": "calls", "champion": CHAMPION, "challenger": None, "pinned": False},
+    "project": NAME,
+    "endpoint": {"name": NAME, "champion": CHAMPION, "challenger": None, "pinned": False},
     "last_run": RUN,
     "next_run": None,
+}
+EVALUATION: Json = {
+    "id": "ev-VUIhoJy3Ce7",
+    "status": "COMPLETED",
+    "created_at": "2026-11-23T07:00:02.868609Z",
+    "model_id": "ml-s9coBEzsAby",
+    "model_type": "BINARY",
+    "rows": 121,
+    "metrics": {"auc": 0.875, "accuracy": 0.8125},
+    "intervals": {"auc": [0.8125, 0.9375]},
+    "confidence": 0.95,
+    "baseline": {"auc": 0.5, "accuracy": 0.625},
+    "alerts": [],
+}
+BATCH_PREDICTION: Json = {
+    "id": "bp-4fQ7sWk0aZc",
+    "status": "COMPLETED",
+    "created_at": "2026-11-23T08:10:00.112358Z",
+    "model_id": "ml-s9coBEzsAby",
+    "data_source_id": "ds-m0VXdxUutqj",
+    "output_uri": "s3://calls-data/out/",
+    "total": 400,
+    "invalid": 1,
 }
 WEIGHTS: Json = {
     "model_id": "ml-s9coBEzsAby",

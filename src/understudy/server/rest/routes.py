@@ -23,17 +23,20 @@ async def get_openapi(call: Call[None, Nothing]) -> Json:
 
 async def get_docs(call: Call[None, Nothing]) -> Response:
     """Return the table of routes for people: one page, without scripts or anything from elsewhere."""
-    return docs.page(ROUTES, call.door.base_url, call.request.headers.get("host", ""))
+    name = next(iter(call.door.by_name), examples.NAME)
+    return docs.page(ROUTES, name, call.door.base_url, call.request.headers.get("host", ""))
 
 
-def _shown(kind: str, path: str, function: objects.Show, summary: str, example: Json) -> Route:
+def _shown(
+    kind: str, path: str, function: objects.Show, summary: str, example: Json, answer: type = shapes.Shown
+) -> Route:
     return Route(
         method="GET",
         path=path,
         role="admin",
         function=function,
         summary=summary,
-        answer=shapes.Shown,
+        answer=answer,
         answer_example={"kind": kind, **example},
     )
 
@@ -185,14 +188,16 @@ ROUTES: tuple[Route, ...] = (
         "/v1/evaluations/{id}",
         objects.get_evaluation,
         "Show an evaluation: metrics, confusion matrix, curves, alerts",
-        {"id": "ev-VUIhoJy3Ce7", "status": "COMPLETED", "created_at": "2026-11-23T07:00:02.868609Z", "rows": 121},
+        examples.EVALUATION,
+        shapes.ShownEvaluation,
     ),
     _shown(
         "batch_prediction",
         "/v1/batch-predictions/{id}",
         objects.get_batch_prediction,
         "Show a batch prediction",
-        {"id": "bp-4fQ7sWk0aZc", "status": "COMPLETED", "created_at": "2026-11-23T08:10:00.112358Z"},
+        examples.BATCH_PREDICTION,
+        shapes.ShownBatchPrediction,
     ),
     Route(
         method="POST",

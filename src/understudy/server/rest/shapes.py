@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from understudy.endpoint import HistoryEntry
 from understudy.prediction import Prediction
@@ -202,6 +202,66 @@ class Shown(msgspec.Struct, frozen=True):
     id: str
     status: Annotated[str, Meta(description="PENDING, INPROGRESS, COMPLETED, FAILED or DELETED.")]
     created_at: str
+
+
+class ShownEvaluation(Shown, frozen=True):
+    """An evaluation: once COMPLETED it has all fields, null or empty where its model's type has no such part."""
+
+    model_id: str | UnsetType = UNSET
+    data_source_id: str | UnsetType = UNSET
+    message: Annotated[str | UnsetType, Meta(description="What was odd, or why it failed; may be absent.")] = UNSET
+    model_type: Literal["BINARY", "MULTICLASS", "REGRESSION"] | UnsetType = UNSET
+    rows: Annotated[int | UnsetType, Meta(description="Rows judged.")] = UNSET
+    metrics: Annotated[
+        dict[str, float | None] | UnsetType,
+        Meta(description="Each by its name, such as `auc`; null where the rows do not determine it."),
+    ] = UNSET
+    intervals: Annotated[
+        dict[str, Any] | UnsetType, Meta(description="Lower and upper end of a metric at `confidence`.")
+    ] = UNSET
+    confidence: float | UnsetType = UNSET
+    baseline: Annotated[
+        dict[str, float | None] | UnsetType,
+        Meta(description="The metrics of a model that knows the target in training and nothing else."),
+    ] = UNSET
+    alerts: Annotated[
+        list[dict[str, Any]] | UnsetType, Meta(description="What speaks against the figures: `code` and `message`.")
+    ] = UNSET
+    threshold: Annotated[
+        float | UnsetType | None, Meta(description="BINARY: the score from which on a row was called positive.")
+    ] = UNSET
+    confusion: Annotated[
+        dict[str, Any] | UnsetType | None, Meta(description="Counts of predictions (columns) by labels (rows).")
+    ] = UNSET
+    per_class: Annotated[
+        list[dict[str, Any]] | UnsetType, Meta(description="MULTICLASS: precision, recall, F1 and rows of each class.")
+    ] = UNSET
+    curves: Annotated[
+        dict[str, Any] | UnsetType | None, Meta(description="BINARY: points of the ROC and precision-recall curves.")
+    ] = UNSET
+    histogram: Annotated[
+        dict[str, Any] | UnsetType | None, Meta(description="BINARY: scores of positive and negative rows in bins.")
+    ] = UNSET
+    calibration: Annotated[
+        list[dict[str, Any]] | UnsetType, Meta(description="BINARY: mean score and share of positive rows by groups.")
+    ] = UNSET
+    thresholds: Annotated[
+        list[dict[str, Any]] | UnsetType, Meta(description="BINARY: what each threshold from 0.01 to 0.99 would bring.")
+    ] = UNSET
+    residuals: Annotated[dict[str, Any] | UnsetType | None, Meta(description="REGRESSION: label minus prediction.")] = (
+        UNSET
+    )
+
+
+class ShownBatchPrediction(Shown, frozen=True):
+    """A batch prediction, made through Amazon ML's API."""
+
+    model_id: str | UnsetType = UNSET
+    data_source_id: str | UnsetType = UNSET
+    output_uri: Annotated[str | UnsetType, Meta(description="Below which place in S3 the answers are.")] = UNSET
+    total: Annotated[int | UnsetType, Meta(description="Records read; there once it is COMPLETED.")] = UNSET
+    invalid: Annotated[int | UnsetType, Meta(description="Those that could not be read; likewise.")] = UNSET
+    message: Annotated[str | UnsetType, Meta(description="What was odd, or why it failed; may be absent.")] = UNSET
 
 
 class Frame(msgspec.Struct, frozen=True):
