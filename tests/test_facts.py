@@ -29,6 +29,12 @@ def test_model_of_another_project_cannot_serve(house):
     assert house.endpoint.history() == history
 
 
+def test_run_that_was_stopped_says_by_whom(house):
+    """Ctrl-C is told in words, not by the name of an exception."""
+    house.catalog.create("run", "run-1", {"message": "stopped by KeyboardInterrupt"}, status="FAILED", project="calls")
+    assert facts.status(house)["last_run"]["message"] == "interrupted by the keyboard"
+
+
 def test_document_does_not_say_what_an_object_is(house):
     """Members of a document that are called kind, id or status never stand for the object's own."""
     house.catalog.create("evaluation", "ev-odd", {"kind": "x", "id": "y", "status": "z", "more": 1})

@@ -196,6 +196,22 @@ def test_file_in_another_encoding_begins_a_project(tmp_path: Path, monkeypatch: 
     assert config.load(tmp_path / "p").extract[0].encoding == "cp1252"
 
 
+def test_name_that_is_nearly_right_is_told(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch):
+    """A target or a table with a slip of the pen is answered by the name that was meant."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("age,survived\n" + "1,0\n2,1\n" * 30)
+    with pytest.raises(ConfigError, match=r"no column 'survivd'\nDid you mean 'survived'\?"):
+        begin(tmp_path / "p", "a.csv", "survivd")
+    with pytest.raises(ConfigError, match="Did you mean 'insurance numbers'"):
+        find_source(f"sqlite:///{database}#insurance number", tmp_path)
+
+
+def test_folder_with_blanks_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The command that comes next can be pasted into a shell as it stands."""
+    monkeypatch.chdir(tmp_path)
+    assert begin(Path("my shop"), None, None)[0]["next"] == "understudy learn --project 'my shop'"
+
+
 def test_database_of_another_kind_is_refused_by_name(tmp_path: Path):
     """A database without a driver here is told apart from a wrong address, without its password."""
     with pytest.raises(ConfigError, match=r"names 'oracle'\nUse sqlite, postgresql or mysql") as caught:

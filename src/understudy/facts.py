@@ -81,8 +81,14 @@ def run_summary(store: Storehouse, entity: Entity) -> dict[str, Any]:
         "finished_at": entity.updated_at,
         "verdict": verdict.get("status"),
         "model_id": entity.document.get("model_id"),
-        "message": "the process was interrupted" if dead else entity.document.get("message"),
+        "message": "the process was interrupted" if dead else _reason(entity),
     }
+
+
+def _reason(run: Entity) -> str | None:
+    """Return why a run failed; None where it did not."""
+    message: str | None = run.document.get("message")
+    return "interrupted by the keyboard" if message == f"stopped by {KeyboardInterrupt.__name__}" else message
 
 
 def history(house: House) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
-from understudy.config import FILE_NAME
+from understudy.config import FILE_NAME, nearest
 from understudy.errors import ConfigError, ExtractError, StoreError, UsageError
 from understudy.inference import Guess, Inference
 
@@ -270,7 +270,8 @@ def _choose_table(tables: list[str], wanted: str, address: str) -> str:
         raise ConfigError("the database has no tables", "Create them first, or name another database.")
     found = f"has no table {wanted!r}" if wanted else f"has {len(tables)} tables"
     example = address.rsplit("@", 1)[-1]
-    hint = f"Name one after a #, as in {example}#{tables[0]}. There are: {', '.join(tables)}."
+    close = f"{nearest(wanted, tables)} " if wanted else ""
+    hint = f"{close}Name one after a #, as in {example}#{tables[0]}. There are: {', '.join(tables)}."
     raise ConfigError(f"the database {found}", hint)
 
 

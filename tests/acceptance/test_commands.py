@@ -280,6 +280,15 @@ def test_rollback_pins_until_unpin(learned):
     assert learned.do("learn")["verdict"]["status"] == "ADMITTED"
 
 
+def test_pin_is_told_where_it_is_set_and_lifted(learned):
+    """`rollback` says that it pins, and `unpin` whether there was anything to lift; --json holds the document alone."""
+    assert learned.run("unpin").out.startswith("It was not pinned")
+    learned.do("promote", learned.do("learn", "--dry-run")["model_id"])
+    assert "Pinned: the gate holds every verdict; `understudy unpin`" in learned.run("rollback").out
+    assert learned.run("unpin").out.startswith("Unpinned")
+    assert learned.do("unpin")["endpoint"]["pinned"] is False
+
+
 def test_rollback_without_a_former_champion_changes_nothing(learned):
     """There is nothing to go back to: exit code 1, the champion stays."""
     before = learned.champion

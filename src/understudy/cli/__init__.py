@@ -25,9 +25,10 @@ def main() -> None:
     except UnderstudyError as error:
         _say(type(error).__name__, error.message, error.hint)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _say("Interrupted", "stopped by the keyboard; nothing was changed for those who ask for predictions")
-        sys.exit(INTERRUPTED)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            _say("Interrupted", "stopped by you; the champion still serves")
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

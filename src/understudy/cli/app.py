@@ -259,6 +259,8 @@ def rollback(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = F
 
     entry = roll_back(load_project(project))
     emit(entry, as_json=json, quiet=quiet, render=lambda e: history_table({"promotions": [e]}))
+    if not json and not quiet:
+        print("Pinned: the gate holds every verdict; `understudy unpin` lets it decide again.")
 
 
 @app.command()
@@ -267,7 +269,10 @@ def unpin(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = Fals
     from understudy.cli.looking import unpin as lift
     from understudy.screen import status_panel
 
-    emit(lift(load_project(project)), as_json=json, quiet=quiet, render=status_panel)
+    document, was_pinned = lift(load_project(project))
+    if not json and not quiet:
+        print("Unpinned: the gate decides again." if was_pinned else "It was not pinned: the gate decides as before.")
+    emit(document, as_json=json, quiet=quiet, render=status_panel)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 from msgspec.structs import replace
 
-from understudy.config import Extract
+from understudy.config import Extract, nearest
 from understudy.errors import ConfigError
 from understudy.extract import open_source
 from understudy.extract.extraction import ENCODING_HINT, NOT_UTF8
@@ -22,7 +23,8 @@ def begin(
     directory: Path, source: str | None, target: str | None, encoding: str = "utf-8"
 ) -> tuple[dict[str, Any], Inference | None, str]:
     """Write a project file into `directory`; return what was done, the guesses, and why this target was guessed."""
-    learn = "understudy learn" if directory.resolve() == Path.cwd() else f"understudy learn --project {directory}"
+    here = directory.resolve() == Path.cwd()
+    learn = "understudy learn" if here else f"understudy learn --project {shlex.quote(str(directory))}"
     file = str(directory / "understudy.toml")
     if source is None:
         write_project(directory)
@@ -31,7 +33,7 @@ def begin(
     # The project's folder may not be there yet.
     sample = _sample(replace(find_source(source, Path()), encoding=encoding), Path())
     if target is not None and target not in sample.column_names:
-        raise ConfigError(f"there is no column {target!r} among {sample.column_names}", "Name one of them.")
+        raise ConfigError(f"there is no column {target!r}", nearest(target, sample.column_names))
     name, reason = (target, "") if target else guess_target(sample)
     inference = infer(sample, target=name)
     write_project(directory, source=found, inference=inference, target_reason=reason)

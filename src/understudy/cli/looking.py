@@ -41,9 +41,11 @@ def roll_back(project: Project) -> dict[str, Any]:
     return _shown(facts.roll_back(House(project)))
 
 
-def unpin(project: Project) -> dict[str, Any]:
-    """Let the gate decide again; return the status."""
-    return facts.unpin(House(project))
+def unpin(project: Project) -> tuple[dict[str, Any], bool]:
+    """Let the gate decide again; return the status, and whether the endpoint was pinned."""
+    house = House(project)
+    was_pinned = house.catalog_exists and house.endpoint.pinned
+    return facts.unpin(house), was_pinned
 
 
 def _shown(entry: HistoryEntry) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from understudy.config.tables import (
     Train,
     Transform,
 )
-from understudy.config.values import Settings, parse_duration, parse_parameters
+from understudy.config.values import Settings, nearest, parse_duration, parse_parameters
 
 __all__ = [
     "FILE_NAME",
@@ -47,6 +47,7 @@ __all__ = [
     "find",
     "load",
     "load_place",
+    "nearest",
     "parse",
     "parse_duration",
     "parse_parameters",
