@@ -181,7 +181,7 @@ def test_history_lists_refusals_with_reasons_and_who_went_on():
     entry = {"at": "2026-11-08T03:00:00+00:00", "by": "learn", "model_id": "ml-2", "status": "REFUSED"}
     entry |= {"reasons": ["AUC fell by 0.04."], "champion_before": "ml-1", "champion": "ml-1"}
     text = rendered(screen.history_table({"promotions": [entry]}))
-    for fact in ("2026-11-08 03:00", "learn", "REFUSED", "ml-2", "AUC fell by 0.04.", "ml-1 goes on serving."):
+    for fact in ("2026-11-08 03:00 UTC", "learn", "REFUSED", "ml-2", "AUC fell by 0.04.", "ml-1 goes on serving."):
         assert fact in text
     assert "No promotions yet" in rendered(screen.history_table({"promotions": []}))
 
@@ -202,7 +202,7 @@ def test_status_shows_ids_whole_and_the_fingerprint_on_one_line():
     assert champion["fingerprint"] in rendered(screen.status_panel(document), 120)
     text = rendered(screen.status_panel(document))
     assert "sha256:abababababab…\n" in text
-    for fact in ("policies", "ml-1", "2026-11-01 03:00", "0.9370", "none", "not scheduled"):
+    for fact in ("policies", "ml-1", "2026-11-01 03:00 UTC", "0.9370", "none", "not scheduled"):
         assert fact in text
 
 

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TextIO, cast
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -120,11 +120,16 @@ def seconds(value: float) -> str:
 
 
 def moment(text: str | None) -> str:
-    """Write an ISO time as people read it, to the minute; anything else as it stands."""
+    """Write an ISO time as people read it, to the minute; anything else as it stands.
+
+    >>> moment("2026-11-08T03:00:00+01:00"), moment("soon")
+    ('2026-11-08 02:00 UTC', 'soon')
+    """
     try:
-        return f"{datetime.fromisoformat(text or ''):%Y-%m-%d %H:%M}"
+        at = datetime.fromisoformat(text or "")
     except ValueError:
         return text or "-"
+    return f"{at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 @dataclass(frozen=True)
