@@ -8,6 +8,7 @@ from understudy import facts
 from understudy.config import load
 from understudy.errors import UsageError
 from understudy.house import House
+from understudy.store.lock import exclusive
 
 
 @pytest.fixture
@@ -33,6 +34,24 @@ def test_run_that_was_stopped_says_by_whom(house):
     """Ctrl-C is told in words, not by the name of an exception."""
     house.catalog.create("run", "run-1", {"message": "stopped by KeyboardInterrupt"}, status="FAILED", project="calls")
     assert facts.status(house)["last_run"]["message"] == "interrupted by the keyboard"
+
+
+def test_run_that_has_not_finished_has_no_end(house):
+    """A run under way, or whose process is gone, has no time at which it finished; one that is done has."""
+    assert facts.status(house)["last_run"]["finished_at"] is not None
+    house.catalog.create("run", "run-1", {}, status="INPROGRESS", project="calls")
+    assert facts.status(house)["last_run"] == {
+        "run_id": "run-1",
+        "status": "FAILED",
+        "at": house.catalog.get("run-1").created_at,
+        "finished_at": None,
+        "verdict": None,
+        "model_id": None,
+        "message": "the process was interrupted",
+    }
+    with exclusive(house.lock):
+        assert facts.status(house)["last_run"]["status"] == "INPROGRESS"
+        assert facts.status(house)["last_run"]["finished_at"] is None
 
 
 def test_document_does_not_say_what_an_object_is(house):

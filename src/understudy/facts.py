@@ -78,7 +78,7 @@ def run_summary(store: Storehouse, entity: Entity) -> dict[str, Any]:
         "run_id": entity.id,
         "status": "FAILED" if dead else entity.status,
         "at": entity.created_at,
-        "finished_at": entity.updated_at,
+        "finished_at": None if entity.status == "INPROGRESS" else entity.updated_at,
         "verdict": verdict.get("status"),
         "model_id": entity.document.get("model_id"),
         "message": "the process was interrupted" if dead else _reason(entity),
