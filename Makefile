@@ -43,7 +43,7 @@ amazon-ml: $(VENV)/.boto3    ## examples/amazon-ml: serve, and let the code of 2
 	$(ACTIVATE)
 
 test: $(VENV)/.dev           ## run every test
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 clients:                     ## install the clients in JavaScript and Ruby that `make test` runs where they are
 	@scripts/install_clients.sh

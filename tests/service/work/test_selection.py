@@ -58,4 +58,6 @@ def test_overlap_is_told(one, other, first, second, strategy):
     a, b = Rearrangement(*one, first, strategy), Rearrangement(*other, second, strategy)
     offsets = np.arange(10_000) * 3
     assert bool((taken(a, offsets) & taken(b, offsets)).any()) == overlap(a, b)
-    assert overlap(a, Rearrangement(*other, second, strategy, "other seed")) or strategy == "sequential"
+    if strategy == "random":  # by another seed, whatever takes anything may share rows with it
+        reseeded = Rearrangement(*other, second, strategy, "other seed")
+        assert overlap(a, reseeded) == bool(taken(a, offsets).any() and taken(b, offsets).any())

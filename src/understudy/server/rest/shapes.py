@@ -133,7 +133,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     run_id: str
     status: str
     at: Annotated[str, Meta(description="When it began, ISO 8601 in UTC.")]
-    finished_at: str
+    finished_at: str | None
     verdict: Literal["ADMITTED", "REFUSED", "HELD"] | None
     model_id: str | None
     message: Annotated[str | None, Meta(description="Why it failed.")]

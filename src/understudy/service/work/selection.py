@@ -45,11 +45,9 @@ class Selection:
 
 def overlap(one: Rearrangement, other: Rearrangement) -> bool:
     """Tell whether two selections out of the same data have, or may have, rows in common."""
-    if one.takes_all or other.takes_all or one.strategy != other.strategy:
-        return True
-    if one.strategy == "random" and one.seed != other.seed:
-        return True
-    return bool(_percents(one) & _percents(other))
+    here, there = _percents(one), _percents(other)
+    alike = one.strategy == other.strategy and (one.strategy == "sequential" or one.seed == other.seed)
+    return bool(here & there) if alike else bool(here and there)
 
 
 def _percents(asked: Rearrangement) -> set[int]:
