@@ -16,19 +16,47 @@ The same code runs on SQLite, PostgreSQL and, for tests, SQLite in memory (`sqli
 from __future__ import annotations
 
 import contextlib
-import secrets
-import sqlite3
-import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 
-from understudy.errors import Busy, NotFound, StoreError
+from understudy.errors import StoreError
 from understudy.store import bucket_tables as _bucket_tables  # noqa: F401 - its tables are made with the others
+from understudy.store.failures import explanation
+from understudy.store.records import (
+    Document,
+    EndpointState,
+    Entity,
+    Field,
+    Operator,
+    Place,
+    Promotion,
+    Tags,
+    new_id,
+    now,
+)
+from understudy.store.rows import (
+    ENDPOINTS,
+    ENTITY,
+    OPERATORS,
+    SERVING,
+    advance,
+    compare,
+    endpoint_of,
+    entity_of,
+    entity_or_none,
+    field_of,
+    follows,
+    has_a_history,
+    is_entity,
+    made_endpoint,
+    made_entity,
+    refuse_deleted,
+    serves,
+    tags_of,
+)
 from understudy.store.tables import (
     VERSION,
     bring_to_version,
@@ -36,98 +64,23 @@ from understudy.store.tables import (
     engine_for,
     entities,
     promotions,
-    revisions,
     tags,
     version_of,
 )
 
-Document = Mapping[str, Any]
-"""What belongs to an entry beyond the columns all have; plain JSON."""
-
-Tags = dict[str, str | None]
-
-Field = str | tuple[str, ...]
-"""A column of the entities, `address`, or the path of a value within their documents.
-
-The address is where an entity's rows lie: those that a project made lie below its name.
-"""
-
-Place = tuple[str, int]
-"""Where an entity stands in the order of a field: the field's value, and the number that older ones have lower."""
-
-Operator = Literal["EQ", "NE", "GT", "GE", "LT", "LE", "Prefix"]
-
-_ID_CHARACTERS = string.ascii_letters + string.digits
-
-
-class Entity(msgspec.Struct, frozen=True):
-    """Something that was made: a run, data source, model, evaluation or batch prediction.
-
-    An id is unique within its kind.
-    """
-
-    id: str
-    kind: str
-    project: str
-    """The project that made it; empty for what was asked for through Amazon ML's API."""
-    status: str
-    """PENDING, INPROGRESS, COMPLETED, FAILED or DELETED (reference 2.7)."""
-    created_at: str
-    updated_at: str
-    document: Document
-    name: str = ""
-    started_at: str | None = None
-    """When work on it began."""
-    finished_at: str | None = None
-    """When it became COMPLETED or FAILED."""
-
-
-class Promotion(msgspec.Struct, frozen=True):
-    """One line of an endpoint's history: a verdict, or a flip by hand."""
-
-    endpoint: str
-    by: str
-    """learn, promote, rollback or learning."""
-    model_id: str
-    """The model that was judged, or named."""
-    status: str
-    """ADMITTED, REFUSED or HELD."""
-    reasons: tuple[str, ...]
-    champion_before: str | None
-    champion: str | None
-    """Who serves after it."""
-    run_id: str | None = None
-    document: Document = {}
-    at: str = ""
-    """When it was recorded, ISO 8601 in UTC; given by the catalog."""
-    sequence: int = 0
-    """Its place in the history; given by the catalog."""
-
-
-class EndpointState(msgspec.Struct, frozen=True):
-    """Who serves under a stable name."""
-
-    name: str
-    champion: str | None = None
-    since: str | None = None
-    """When the champion's flip was recorded."""
-    run_id: str | None = None
-    """The run that made the champion."""
-    pinned: bool = False
-    """Whether verdicts are held until `unpin`."""
-    document: Document = {}
-
-
-def new_id(prefix: str) -> str:
-    """Return a new id: `run-20261123T070000-a1b2c3` for "run", else Amazon ML's form, `ml-` and 11 characters."""
-    if prefix == "run":
-        return f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    return f"{prefix}-{''.join(secrets.choice(_ID_CHARACTERS) for _ in range(11))}"
-
-
-def now() -> str:
-    """Return the time as the catalog writes it: ISO 8601 in UTC, to the microsecond."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+__all__ = [
+    "Catalog",
+    "Document",
+    "EndpointState",
+    "Entity",
+    "Field",
+    "Operator",
+    "Place",
+    "Promotion",
+    "Tags",
+    "new_id",
+    "now",
+]
 
 
 class Catalog:
@@ -207,7 +160,7 @@ class Catalog:
         name: str = "",
     ) -> Entity:
         """Add an entity; raises StoreError where the kind has one of that id."""
-        entity = _made(kind, entity_id, document, status, project, name)
+        entity = made_entity(kind, entity_id, document, status, project, name)
         with self.writing() as connection:
             connection.execute(entities.insert().values(msgspec.structs.asdict(entity)))
         return entity
@@ -217,13 +170,13 @@ class Catalog:
 
         A DELETED one makes way, unless it ever stood in the history of promotions: that must go on meaning one model.
         """
-        made = _made(kind, entity_id, document, "PENDING", "", name)
+        made = made_entity(kind, entity_id, document, "PENDING", "", name)
         with self.writing() as connection:
-            present = _entity_or_none(connection, entity_id, kind)
-            if present is not None and (present.status != "DELETED" or _has_a_history(connection, present)):
+            present = entity_or_none(connection, entity_id, kind)
+            if present is not None and (present.status != "DELETED" or has_a_history(connection, present)):
                 return present, False
             if present is not None:
-                connection.execute(entities.delete().where(_is(kind, entity_id)))
+                connection.execute(entities.delete().where(is_entity(kind, entity_id)))
                 connection.execute(tags.delete().where(tags.c.kind == kind, tags.c.id == entity_id))
             connection.execute(entities.insert().values(msgspec.structs.asdict(made)))
         return made, True
@@ -245,37 +198,37 @@ class Catalog:
         `amend` may raise: then nothing is changed. `serving` says that the change concerns whoever answers predictions.
         """
         with self.writing() as connection:
-            present = _entity(connection, entity_id, kind)
+            present = entity_of(connection, entity_id, kind)
             amended = amend(present)
             if amended is None:
                 return present
             amended = msgspec.structs.replace(amended, updated_at=now())
             values = msgspec.structs.asdict(amended)
-            connection.execute(entities.update().where(_is(kind, entity_id)).values(values))
+            connection.execute(entities.update().where(is_entity(kind, entity_id)).values(values))
             if serving:
-                _advance(connection)
+                advance(connection)
         return amended
 
     def retire(self, model_id: str) -> bool:
         """Mark a model DELETED unless it serves somewhere at this very moment; tell whether it was marked."""
         with self.writing() as connection:
-            if _serves(connection, model_id):
+            if serves(connection, model_id):
                 return False
             marked = {"status": "DELETED", "updated_at": now()}
-            connection.execute(entities.update().where(_is("model", model_id)).values(marked))
-            _advance(connection)
+            connection.execute(entities.update().where(is_entity("model", model_id)).values(marked))
+            advance(connection)
         return True
 
     def get(self, entity_id: str, kind: str | None = None) -> Entity:
         """Return the entity `entity_id`, of that kind or of the first kind that has it; raises NotFound."""
         with self.reading() as connection:
-            return _entity(connection, entity_id, kind)
+            return entity_of(connection, entity_id, kind)
 
     def find(
         self, kind: str, *, project: str | None = None, status: str | None = None, limit: int | None = None
     ) -> list[Entity]:
         """Return the entities of a kind, newest first."""
-        query = sa.select(*_ENTITY).where(entities.c.kind == kind).order_by(entities.c.sequence.desc()).limit(limit)
+        query = sa.select(*ENTITY).where(entities.c.kind == kind).order_by(entities.c.sequence.desc()).limit(limit)
         if project is not None:
             query = query.where(entities.c.project == project)
         if status is not None:
@@ -287,7 +240,7 @@ class Catalog:
         """Return what is PENDING or INPROGRESS of some kinds, oldest first."""
         chosen = entities.c.kind.in_(kinds) & entities.c.status.in_(("PENDING", "INPROGRESS"))
         with self.reading() as connection:
-            rows = connection.execute(sa.select(*_ENTITY).where(chosen).order_by(entities.c.sequence)).mappings()
+            rows = connection.execute(sa.select(*ENTITY).where(chosen).order_by(entities.c.sequence)).mappings()
             return [Entity(**row) for row in rows]
 
     def page(
@@ -325,14 +278,14 @@ class Catalog:
         """Return what `page` does, each entity with its place: whatever comes and goes, that is where it stood."""
         number = entities.c.sequence
         with self.reading() as connection:
-            field = _field(connection, by, missing)
-            query = sa.select(*_ENTITY, field.label("_value"), number.label("_number")).where(entities.c.kind == kind)
+            field = field_of(connection, by, missing)
+            query = sa.select(*ENTITY, field.label("_value"), number.label("_number")).where(entities.c.kind == kind)
             if by != "status" or not conditions:
                 query = query.where(entities.c.status != "DELETED")
             for operator, value in conditions:
-                query = query.where(_OPERATORS[operator](field, value))
+                query = query.where(OPERATORS[operator](field, value))
             if after is not None:
-                query = query.where(_follows(field, number, after, descending=descending))
+                query = query.where(follows(field, number, after, descending=descending))
             order = (field.desc(), number.desc()) if descending else (field, number)
             rows = connection.execute(query.order_by(*order).limit(limit)).all()
         return [(Entity(*values), (value, place)) for *values, value, place in rows]
@@ -340,21 +293,21 @@ class Catalog:
     def place(self, kind: str, entity_id: str) -> Place:
         """Return where an entity stands in the order of `created_at`; raises NotFound."""
         with self.reading() as connection:
-            entity = _entity(connection, entity_id, kind)
-            query = sa.select(entities.c.sequence).where(_is(kind, entity_id))
+            entity = entity_of(connection, entity_id, kind)
+            query = sa.select(entities.c.sequence).where(is_entity(kind, entity_id))
             return entity.created_at, connection.execute(query).scalar_one()
 
     def tags(self, kind: str, entity_id: str) -> dict[str, str | None]:
         """Return an entity's tags in the order of their keys; raises NotFound."""
         with self.reading() as connection:
-            _entity(connection, entity_id, kind)
-            return _tags(connection, kind, entity_id)
+            entity_of(connection, entity_id, kind)
+            return tags_of(connection, kind, entity_id)
 
     def retag(self, kind: str, entity_id: str, change: Callable[[Tags], Tags]) -> None:
         """Replace an entity's tags by what `change` makes of them, in one transaction; raises NotFound."""
         with self.writing() as connection:
-            _entity(connection, entity_id, kind)
-            changed = change(_tags(connection, kind, entity_id))
+            entity_of(connection, entity_id, kind)
+            changed = change(tags_of(connection, kind, entity_id))
             connection.execute(tags.delete().where(tags.c.kind == kind, tags.c.id == entity_id))
             rows = [{"kind": kind, "id": entity_id, "key": key, "value": value} for key, value in changed.items()]
             if rows:
@@ -363,21 +316,19 @@ class Catalog:
     def serving_revision(self) -> int:
         """Return a number that has grown whenever something changed for whoever answers predictions."""
         with self.reading() as connection:
-            return connection.execute(_SERVING).scalar() or 0
+            return connection.execute(SERVING).scalar() or 0
 
     def endpoints(self) -> list[EndpointState]:
         """Return every name that was ever promoted to, in order."""
         with self.reading() as connection:
-            return [
-                EndpointState(**row) for row in connection.execute(_ENDPOINTS.order_by(endpoints.c.name)).mappings()
-            ]
+            return [EndpointState(**row) for row in connection.execute(ENDPOINTS.order_by(endpoints.c.name)).mappings()]
 
     def mounted(self) -> list[Entity]:
         """Return the models that have a realtime endpoint of their own."""
         chosen = (entities.c.kind == "model") & (entities.c.status == "COMPLETED")
         has_one = entities.c.document["endpoint"]["status"].as_string() == "READY"
         with self.reading() as connection:
-            rows = connection.execute(sa.select(*_ENTITY).where(chosen & has_one)).mappings()
+            rows = connection.execute(sa.select(*ENTITY).where(chosen & has_one)).mappings()
             return [Entity(**row) for row in rows]
 
     def record(self, promotion: Promotion, *, pin: bool | None = None) -> Promotion:
@@ -394,14 +345,14 @@ class Catalog:
         """
         promotion = msgspec.structs.replace(promotion, at=now())
         with self.writing() as connection:
-            _compare(_made_endpoint(connection, promotion.endpoint), promotion)
+            compare(made_endpoint(connection, promotion.endpoint), promotion)
             changes: dict[str, object] = {} if pin is None else {"pinned": pin}
             if promotion.champion != promotion.champion_before:
-                _refuse_deleted(connection, promotion.champion)
+                refuse_deleted(connection, promotion.champion)
                 changes |= {"champion": promotion.champion, "since": promotion.at, "run_id": promotion.run_id}
             if changes:
                 connection.execute(endpoints.update().where(endpoints.c.name == promotion.endpoint).values(changes))
-                _advance(connection)
+                advance(connection)
             columns = msgspec.structs.asdict(promotion) | {"reasons": list(promotion.reasons)}
             del columns["sequence"]
             sequence = connection.execute(
@@ -412,14 +363,14 @@ class Catalog:
     def pin(self, name: str, *, pinned: bool) -> EndpointState:
         """Set or lift an endpoint's pin."""
         with self.writing() as connection:
-            state = _made_endpoint(connection, name)
+            state = made_endpoint(connection, name)
             connection.execute(endpoints.update().where(endpoints.c.name == name).values(pinned=pinned))
         return msgspec.structs.replace(state, pinned=pinned)
 
     def endpoint(self, name: str) -> EndpointState:
         """Return who serves under `name`; a name never used has no champion."""
         with self.reading() as connection:
-            return _endpoint(connection, name) or EndpointState(name)
+            return endpoint_of(connection, name) or EndpointState(name)
 
     def promotions(self, endpoint: str) -> list[Promotion]:
         """Return an endpoint's history, oldest first, refusals included."""
@@ -457,148 +408,4 @@ class Catalog:
         try:
             yield
         except sa.exc.SQLAlchemyError as error:
-            raise _explanation(str(self), error) from error
-
-
-_ENTITY: Sequence[sa.Column[Any]] = [entities.c[field] for field in Entity.__struct_fields__]
-_LOCATION = entities.c.document[("location",)].as_string()
-_ADDRESS = sa.case((entities.c.project == "", _LOCATION), else_="s3://" + entities.c.project + "/" + _LOCATION)
-_ENDPOINTS = sa.select(*(endpoints.c[field] for field in EndpointState.__struct_fields__))
-_SERVING = sa.select(revisions.c.value).where(revisions.c.name == "serving")
-
-_OPERATORS: dict[Operator, Callable[[sa.ColumnElement[str], str], sa.ColumnElement[bool]]] = {
-    "EQ": lambda field, value: field == value,
-    "NE": lambda field, value: field != value,
-    "GT": lambda field, value: field > value,
-    "GE": lambda field, value: field >= value,
-    "LT": lambda field, value: field < value,
-    "LE": lambda field, value: field <= value,
-    "Prefix": lambda field, value: sa.func.substr(field, 1, len(value)) == value,
-}
-
-
-def _field(connection: sa.Connection, by: Field, missing: str) -> sa.ColumnElement[str]:
-    """Return a column, or a value within the document, as text that compares byte by byte on every database."""
-    if by == "address":
-        chosen: sa.ColumnElement[str] = _ADDRESS
-    else:
-        chosen = entities.c[by] if isinstance(by, str) else entities.c.document[by].as_string()
-    return sa.collate(sa.func.coalesce(chosen, missing), "C" if connection.dialect.name == "postgresql" else "BINARY")
-
-
-def _follows(
-    field: sa.ColumnElement[str], number: sa.ColumnElement[int], after: Place, *, descending: bool
-) -> sa.ColumnElement[bool]:
-    """Tell what comes after a place."""
-    value, last = after
-    if descending:
-        return (field < value) | ((field == value) & (number < last))
-    return (field > value) | ((field == value) & (number > last))
-
-
-def _made(kind: str, entity_id: str, document: Document, status: str, project: str, name: str) -> Entity:
-    at = now()
-    return Entity(entity_id, kind, project, status, at, at, document, name)
-
-
-def _is(kind: str, entity_id: str) -> sa.ColumnElement[bool]:
-    return (entities.c.kind == kind) & (entities.c.id == entity_id)
-
-
-def _entity_or_none(connection: sa.Connection, entity_id: str, kind: str | None = None) -> Entity | None:
-    chosen = entities.c.id == entity_id if kind is None else _is(kind, entity_id)
-    row = (
-        connection.execute(sa.select(*_ENTITY).where(chosen).order_by(entities.c.sequence).limit(1)).mappings().first()
-    )
-    return Entity(**row) if row else None
-
-
-def _entity(connection: sa.Connection, entity_id: str, kind: str | None = None) -> Entity:
-    entity = _entity_or_none(connection, entity_id, kind)
-    if entity is None:
-        what = "nothing" if kind is None else f"no {kind.replace('_', ' ')}"
-        raise NotFound(
-            f"{what} has the id {entity_id!r}", "`understudy history` and `understudy status` name those that exist."
-        )
-    return entity
-
-
-def _tags(connection: sa.Connection, kind: str, entity_id: str) -> dict[str, str | None]:
-    query = sa.select(tags.c.key, tags.c.value).where(tags.c.kind == kind, tags.c.id == entity_id).order_by(tags.c.key)
-    return {row.key: row.value for row in connection.execute(query)}
-
-
-def _serves(connection: sa.Connection, model_id: str) -> bool:
-    return connection.execute(sa.select(endpoints.c.name).where(endpoints.c.champion == model_id)).first() is not None
-
-
-def _has_a_history(connection: sa.Connection, entity: Entity) -> bool:
-    """Tell whether an entity is a model that a line of the history names."""
-    named = sa.select(promotions.c.sequence).where(promotions.c.model_id == entity.id).limit(1)
-    return entity.kind == "model" and connection.execute(named).first() is not None
-
-
-def _advance(connection: sa.Connection) -> None:
-    """Count one more change for whoever answers predictions; inside a writing transaction."""
-    moved = connection.execute(
-        revisions.update().where(revisions.c.name == "serving").values(value=revisions.c.value + 1)
-    )
-    if moved.rowcount == 0:
-        connection.execute(revisions.insert().values(name="serving", value=1))
-
-
-def _endpoint(connection: sa.Connection, name: str) -> EndpointState | None:
-    row = connection.execute(_ENDPOINTS.where(endpoints.c.name == name)).mappings().one_or_none()
-    return EndpointState(**row) if row else None
-
-
-def _made_endpoint(connection: sa.Connection, name: str) -> EndpointState:
-    """Return an endpoint's state, made where it is new; inside a writing transaction."""
-    state = _endpoint(connection, name)
-    if state is None:
-        connection.execute(endpoints.insert().values(name=name, pinned=False, document={}))
-    return state or EndpointState(name)
-
-
-def _compare(state: EndpointState, promotion: Promotion) -> None:
-    if state.champion != promotion.champion_before:
-        raise Busy(
-            f"endpoint {state.name!r} is served by {state.champion} now, not by {promotion.champion_before}: "
-            "another promotion came between; nothing was changed",
-            "Run again to judge against the present champion.",
-        )
-
-
-def _refuse_deleted(connection: sa.Connection, champion: str | None) -> None:
-    """Keep a model that was cleared away a moment ago from serving."""
-    query = sa.select(entities.c.status).where(_is("model", champion or ""))
-    if champion is not None and connection.execute(query).scalar() == "DELETED":
-        raise StoreError(
-            f"the model {champion} was deleted; nothing was changed", "Choose another with `understudy history`."
-        )
-
-
-_SQLITE_WORDS = {
-    sqlite3.SQLITE_BUSY: (Busy, "is locked by another process", "Try again when it is done."),
-    sqlite3.SQLITE_FULL: (StoreError, "has no space left on its disk; nothing was changed", "Free some space."),
-    sqlite3.SQLITE_READONLY: (StoreError, "cannot be written", "Check the permissions of file and folder."),
-    sqlite3.SQLITE_CANTOPEN: (StoreError, "cannot be opened", "Check the permissions of file and folder."),
-    sqlite3.SQLITE_CORRUPT: (StoreError, "is damaged", "Restore a copy, or move it away and learn again."),
-    sqlite3.SQLITE_NOTADB: (StoreError, "is no SQLite file", "Restore a copy, or move it away and learn again."),
-}
-
-_LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
-
-
-def _explanation(catalog: str, error: sa.exc.SQLAlchemyError) -> StoreError:
-    cause = getattr(error, "orig", None) or error
-    code = getattr(cause, "sqlite_errorcode", -1) & 0xFF
-    reason = str(cause).strip().partition("\n")[0]
-    if code in _SQLITE_WORDS:
-        kind, words, hint = _SQLITE_WORDS[code]
-        return kind(f"the catalog {catalog} {words} ({reason})", hint)
-    if getattr(cause, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-        return Busy(f"the catalog {catalog} is locked by another process ({reason})", "Try again when it is done.")
-    if isinstance(error, sa.exc.IntegrityError):
-        return StoreError(f"the catalog {catalog} refuses a contradiction ({reason}); nothing was changed")
-    return StoreError(f"the catalog {catalog} cannot be used: {reason}", "Check store.catalog in the project file.")
+            raise explanation(str(self), error) from error
