@@ -89,8 +89,8 @@ class Jobs:
         """Clear away what a killed predecessor left; call this once, first."""
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def step(self) -> None:
-        """See who has ended, cancel what was deleted, start what can be started.
+    def step(self) -> bool:
+        """See who has ended, cancel what was deleted, start what can be started; tell whether anything is unfinished.
 
         What is INPROGRESS with nobody at work on it was left by a kill: it is begun again.
         """
@@ -101,6 +101,7 @@ class Jobs:
         for job in unfinished:
             if self._is_free() and not self._is_at_work_on(job) and self._is_ready(job):
                 self._start(job)
+        return bool(unfinished or self._running)
 
     def run_errand(self, name: str, errand: Callable[[], None]) -> bool:
         """Run something else in a process of its own, unless one of that name runs or no place is free."""

@@ -29,6 +29,8 @@ from understudy.store.lock import exclusive, is_held
 _LOG = logging.getLogger(__name__)
 
 _STEP_SECONDS = 0.1
+_IDLE_SECONDS = 0.3
+"""How often is looked for jobs while there are none."""
 _LOOK_SECONDS = 1.0
 """How often the schedules are looked at."""
 _SWEEP_SECONDS = 3600.0
@@ -54,7 +56,7 @@ def run_jobs(settings: Settings, works: Works) -> None:
     while not stopped.is_set():
         try:
             with leased(opened.stores[0].catalog, settings.folder / "jobs.lock", "jobs") as held:
-                _Runner(settings, opened, works(opened)).work(lambda: held() and not stopped.wait(_STEP_SECONDS))
+                _Runner(settings, opened, works(opened)).work(lambda pause: held() and not stopped.wait(pause))
         except Busy:
             stopped.wait(_STEP_SECONDS)
         except UnderstudyError as error:
@@ -73,26 +75,30 @@ class _Runner:
         """By project: the newest run on record when the last one was begun, and when that was."""
         self._next_look = time.monotonic()
         self._next_sweep = time.monotonic()
+        self._pause = _STEP_SECONDS
         self._told: dict[str, float] = {}
         """By trouble, when it was last told."""
 
-    def work(self, go_on: Callable[[], bool]) -> None:
-        """Work for as long as `go_on` says so, which waits between the steps."""
+    def work(self, go_on: Callable[[float], bool]) -> None:
+        """Work for as long as `go_on` says so, which waits so many seconds before each step."""
         self._jobs.clear()
         try:
-            while go_on():
+            while go_on(self._pause):
                 self._step()
         finally:
             self._jobs.stop()
 
     def _step(self) -> None:
-        self._undisturbed(self._jobs.step)
+        self._undisturbed(self._do_jobs)
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK_SECONDS
             for house in self._opened.houses:
                 self._undisturbed(partial(self._learn_if_due, house))
         if time.monotonic() >= self._next_sweep and self._jobs.run_errand("sweep", partial(_sweep, self._settings)):
             self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+
+    def _do_jobs(self) -> None:
+        self._pause = _STEP_SECONDS if self._jobs.step() else _IDLE_SECONDS
 
     def _undisturbed(self, act: Callable[[], None]) -> None:
         """Do something; a store that cannot be used for a while ends nothing that is at work, and is told rarely."""
