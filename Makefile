@@ -6,7 +6,7 @@ PIP     = $(BIN)/python -m pip install -qq --disable-pip-version-check
 ACTIVATE = @echo; echo 'For the command `understudy` in this shell: . $(BIN)/activate'
 
 .DEFAULT_GOAL := help
-.PHONY: help learn policies amazon-ml test clients check docs shows quality clean
+.PHONY: help learn policies amazon-ml test clients check docs shows serve-shows quality clean
 
 help:            ## say what there is
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -59,6 +59,9 @@ docs: $(VENV)/.runtime       ## write docs/cli.md and docs/amazon-ml-operations.
 
 shows: $(VENV)/.dev          ## 50 kills, fingerprints over sources, 10 million rows: the long demonstrations
 	@$(BIN)/python bench/shows.py
+
+serve-shows: $(VENV)/.dev    ## the server: 20 kills, a gigabyte up and down, latency, promotions under load
+	@$(BIN)/python bench/serve_shows.py
 
 quality: $(VENV)/.dev        ## default settings on all data sets, five seeds, next to their baselines
 	@$(BIN)/python bench/quality.py
