@@ -392,14 +392,17 @@ def test_page_is_ordered_and_filtered_by_one_field(catalog):
     for name, model in (("b", "ml-x"), ("B", "ml-y"), ("a", "ml-x"), ("ä", "ml-x")):
         catalog.create("evaluation", f"ev-{name}", {"model_id": model}, name=name)
     catalog.create("evaluation", "ev-gone", {"model_id": "ml-x"}, status="DELETED", name="gone")
-    names = lambda *conditions, **options: [e.name for e in catalog.page("evaluation", "name", conditions, **options)]  # noqa: E731
+
+    def names(*conditions, **options):
+        return [e.name for e, _ in catalog.page("evaluation", "name", conditions, **options)]
+
     assert names() == ["B", "a", "b", "ä"]
     assert names(descending=True) == ["ä", "b", "a", "B"]
     assert names(("GE", "a"), ("LT", "b")) == ["a"]
     assert names(("Prefix", "a")) == ["a"]
     assert names(limit=2) == ["B", "a"]
-    assert [e.name for e in catalog.page("evaluation", ("model_id",), [("EQ", "ml-x")])] == ["b", "a", "ä"]
-    assert [e.name for e in catalog.page("evaluation", "status", [("EQ", "DELETED")])] == ["gone"]
+    assert [e.name for e, _ in catalog.page("evaluation", ("model_id",), [("EQ", "ml-x")])] == ["b", "a", "ä"]
+    assert [e.name for e, _ in catalog.page("evaluation", "status", [("EQ", "DELETED")])] == ["gone"]
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -407,13 +410,13 @@ def test_page_goes_on_after_a_place(catalog, descending):
     """What was deleted or made meanwhile moves no other entity to another page; equal values keep their order."""
     for number in range(6):
         catalog.create("evaluation", f"ev-{number}", {"model_id": f"ml-{number // 3}"})
-    whole = [e.id for e in catalog.page("evaluation", ("model_id",), descending=descending)]
-    first = catalog.placed_page("evaluation", ("model_id",), descending=descending, limit=2)
+    whole = [e.id for e, _ in catalog.page("evaluation", ("model_id",), descending=descending)]
+    first = catalog.page("evaluation", ("model_id",), descending=descending, limit=2)
     gone = first[0][0].id
     catalog.amend("evaluation", gone, lambda entity: msgspec.structs.replace(entity, status="DELETED"))
     catalog.create("evaluation", "ev-new", {"model_id": "ml-1" if descending else "ml-0"})
     rest = catalog.page("evaluation", ("model_id",), descending=descending, after=first[-1][1])
-    assert [e.id for e in rest if e.id != "ev-new"] == whole[2:]
+    assert [e.id for e, _ in rest if e.id != "ev-new"] == whole[2:]
 
 
 def test_page_takes_a_missing_value_for_another(catalog):
@@ -421,7 +424,7 @@ def test_page_takes_a_missing_value_for_another(catalog):
     catalog.create("model", "ml-a", {"endpoint": {"status": "READY"}})
     catalog.create("model", "ml-b", {"endpoint": None})
     by = ("endpoint", "status")
-    found = lambda *conditions: [e.id for e in catalog.page("model", by, conditions, missing="NONE")]  # noqa: E731
+    found = lambda *conditions: [e.id for e, _ in catalog.page("model", by, conditions, missing="NONE")]  # noqa: E731
     assert found() == ["ml-b", "ml-a"]
     assert (found(("Prefix", "NO")), found(("GT", "NONE"))) == (["ml-b"], ["ml-a"])
 

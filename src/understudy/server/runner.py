@@ -74,7 +74,7 @@ class _Runner:
         self._begun: dict[str, tuple[str | None, float]] = {}
         """By project: the newest run on record when the last one was begun, and when that was."""
         self._next_look = time.monotonic()
-        self._next_sweep = time.monotonic()
+        self._next_sweep = time.monotonic() + _SWEEP_SECONDS
         self._pause = _STEP_SECONDS
         self._told: dict[str, float] = {}
         """By trouble, when it was last told."""
@@ -94,7 +94,7 @@ class _Runner:
             self._next_look = time.monotonic() + _LOOK_SECONDS
             for house in self._opened.houses:
                 self._undisturbed(partial(self._learn_if_due, house))
-        if time.monotonic() >= self._next_sweep and self._jobs.run_errand("sweep", partial(_sweep, self._settings)):
+        if time.monotonic() >= self._next_sweep and self._jobs.run_errand("sweep", partial(sweep, self._settings)):
             self._next_sweep = time.monotonic() + _SWEEP_SECONDS
 
     def _do_jobs(self) -> None:
@@ -145,8 +145,11 @@ def _learn(known: Project) -> None:
         _LOG.error("%s could not learn: %s", known.name, " ".join(str(error).split()))
 
 
-def _sweep(settings: Settings) -> None:
-    """Clear away what killed writers and deleted models left behind, in a process that opens the stores for itself."""
+def sweep(settings: Settings) -> None:
+    """Clear away what killed writers and deleted models left behind; for a process of its own.
+
+    It opens the stores for itself: clients of S3 start threads.
+    """
     opened = Opened(settings)
     store = opened.stores[0]
     Buckets(store.catalog, store.objects).sweep()

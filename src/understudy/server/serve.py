@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -25,7 +25,7 @@ from understudy.jobs import Work
 from understudy.server.board import Board
 from understudy.server.keys import open_keys
 from understudy.server.presence import announced, await_orphans, other
-from understudy.server.runner import run_jobs
+from understudy.server.runner import run_jobs, sweep
 from understudy.server.settings import Opened, Settings
 from understudy.server.supervisor import Supervisor, listening
 from understudy.service.work import WORK, Workshop
@@ -56,26 +56,14 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
         warm_up()
         board = Board(settings.workers, settings.catalogs)
-        _Supervisor(
+        Supervisor(
             board,
             answer=lambda number: answer_requests(settings, board, number, listener),
             work=lambda: run_jobs(settings, _works),
-            say=say,
-        ).run(when_ready=lambda: say("\n".join(greeting(settings, address))))
-
-
-class _Supervisor(Supervisor):
-    """One that says that it has heard."""
-
-    def __init__(
-        self, board: Board, answer: Callable[[int], None], work: Callable[[], None], say: Callable[[str], None]
-    ) -> None:
-        super().__init__(board, answer, work)
-        self._say = say
-
-    def _stop(self, wake: int, asked: Sequence[int]) -> None:
-        self._say("Stopping; a second Ctrl-C ends at once")
-        super()._stop(wake, asked)
+        ).run(
+            when_ready=lambda: say("\n".join(greeting(settings, address))),
+            when_stopping=lambda: say("Stopping; a second Ctrl-C ends at once"),
+        )
 
 
 def greeting(settings: Settings, address: str) -> list[str]:
@@ -125,20 +113,12 @@ def _prepare(settings: Settings) -> None:
     for store in opened.stores:
         str(store.catalog)  # made where it is missing
         store.catalog.close()
-    if os.waitpid(forked(lambda: _sweep(settings)), 0)[1]:
+    if os.waitpid(forked(lambda: sweep(settings)), 0)[1]:
         raise UnderstudyError("what killed writers left behind cannot be cleared away", "The reason stands above.")
     keys = open_keys(settings.folder)
     keys.default()
     for warning in (*keys.warnings(), *_open_folders(settings)):
         print(f"warning: {warning}", file=sys.stderr)
-
-
-def _sweep(settings: Settings) -> None:
-    """Clear away what killed writers left behind, in a process of its own: clients of S3 start threads."""
-    stores = Opened(settings).stores
-    for store in stores:
-        store.objects.sweep()
-    Buckets(stores[0].catalog, stores[0].objects).sweep()
 
 
 def _open_folders(settings: Settings) -> Iterator[str]:

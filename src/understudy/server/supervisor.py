@@ -59,7 +59,7 @@ class Supervisor:
         self._children.append(_Child("jobs", work))
         self._was_ready = False
 
-    def run(self, when_ready: Callable[[], None]) -> None:
+    def run(self, when_ready: Callable[[], None], when_stopping: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGTERM or SIGINT, then let all processes end what they are at.
 
         Raises UnderstudyError where the processes die at once, again and again.
@@ -73,6 +73,7 @@ class Supervisor:
                 if not self._was_ready and self._board.is_ready():
                     self._was_ready = True
                     when_ready()
+            when_stopping()
             self._stop(wake, asked)
 
     def _start_missing(self) -> None:

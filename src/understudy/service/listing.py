@@ -171,7 +171,7 @@ def _found(service: Service, asked: _Asked, after: Place | None, limit: int) -> 
         conditions = ()
     elif asked.variable in _TIMES:
         conditions = tuple(itertools.chain.from_iterable(_of_time(asked.variable, *each) for each in asked.given))
-    return service.catalog.placed_page(
+    return service.catalog.page(
         asked.kind,
         by,
         conditions,

@@ -253,29 +253,13 @@ class Catalog:
         missing: str = "",
         after: Place | None = None,
         limit: int = 100,
-    ) -> list[Entity]:
+    ) -> list[tuple[Entity, Place]]:
         """Return some entities of a kind in the order of one field, those that meet all conditions on that field.
 
+        Each stands with its place; `after` is that of the last entity of the page before, whatever came and went since.
         Fields compare as text, byte by byte; an entity without the field counts as `missing`. DELETED entities are left
-        out unless the conditions ask for the status. `after` is the place of the last entity of the page before.
+        out unless the conditions ask for the status.
         """
-        placed = self.placed_page(
-            kind, by, conditions, descending=descending, missing=missing, after=after, limit=limit
-        )
-        return [entity for entity, _ in placed]
-
-    def placed_page(
-        self,
-        kind: str,
-        by: Field,
-        conditions: Sequence[tuple[Operator, str]] = (),
-        *,
-        descending: bool = False,
-        missing: str = "",
-        after: Place | None = None,
-        limit: int = 100,
-    ) -> list[tuple[Entity, Place]]:
-        """Return what `page` does, each entity with its place: whatever comes and goes, that is where it stood."""
         number = entities.c.sequence
         with self.reading() as connection:
             field = field_of(connection, by, missing)

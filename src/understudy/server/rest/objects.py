@@ -79,7 +79,7 @@ def _page(call: Call[None, Page], kind: str) -> tuple[list[tuple[Storehouse, Ent
     found = [
         (store, entity)
         for store, after in zip(stores, _places(call, kind, stores), strict=True)
-        for entity in store.catalog.page(kind, "created_at", descending=True, after=after, limit=limit + 1)
+        for entity, _ in store.catalog.page(kind, "created_at", descending=True, after=after, limit=limit + 1)
     ]
     found.sort(key=lambda pair: pair[1].created_at, reverse=True)
     return found[:limit], found[limit - 1][1].id if len(found) > limit else None
