@@ -38,7 +38,7 @@ def test_no_operation_and_no_request_of_s3_makes_a_5xx(server):
             fuzz.operation()
             fuzz.storage()
     assert fuzz.worst == []
-    assert fuzz.counts["amazon", 200] > 40
+    assert fuzz.counts["amazon", 200] > 20  # how many hangs on which jobs have ended meanwhile
     assert fuzz.counts["amazon", 400] > 20
     with contextlib.closing(server.client("machinelearning")) as client:
         assert client.describe_ml_models()["Results"] is not None
