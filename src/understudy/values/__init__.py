@@ -2,6 +2,7 @@
 
 Whatever a source calls its types, its rows reach the rest of the house as `string`, `int64`, `float64` or `bool`, in a
 form that makes the same value the same bits: a date out of a database and its text out of a CSV file are one value.
+A column of text may travel coded (`CODED`): what is asked of its cells is then answered once for each different one.
 
 >>> import pyarrow as pa
 >>> canonical_array(pa.array([" Rome ", "", "12.50", "007", "2024-05-01T10:00:00Z"])).to_pylist()
@@ -14,12 +15,14 @@ from __future__ import annotations
 
 from understudy.values.canonical import canonical_array, canonical_batch, canonical_text, canonical_type
 from understudy.values.cells import BATCH_ROWS, FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
+from understudy.values.coded import CODED, coded_batch, plain_batch
 from understudy.values.keys import row_keys
 from understudy.values.reading import read_numbers, read_texts, read_truths
 from understudy.values.records import batch_of_records, conform_batch, text_of_record
 
 __all__ = [
     "BATCH_ROWS",
+    "CODED",
     "FALSE_WORDS",
     "MISSING_WORDS",
     "TRUE_WORDS",
@@ -28,7 +31,9 @@ __all__ = [
     "canonical_batch",
     "canonical_text",
     "canonical_type",
+    "coded_batch",
     "conform_batch",
+    "plain_batch",
     "read_numbers",
     "read_texts",
     "read_truths",

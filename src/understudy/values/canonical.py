@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from understudy.values.cells import Flags
+from understudy.values.coded import CODED
 from understudy.values.shapes import EDGE, EMPTY, TIME, ZEROS, text_shapes
 
 _DECIMAL = r"^(-?\d+)(?:\.0+|(\.\d*?)0+)?$"
@@ -27,7 +28,8 @@ def canonical_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
 def canonical_type(kind: pa.DataType) -> pa.DataType:
     """Return the type of any Arrow type's canonical form. It hangs on the type alone, never on the values."""
     if pa.types.is_dictionary(kind):
-        return canonical_type(kind.value_type)
+        inner = canonical_type(kind.value_type)
+        return CODED if inner == pa.string() else inner
     if pa.types.is_boolean(kind):
         return pa.bool_()
     if pa.types.is_integer(kind):
@@ -39,7 +41,8 @@ def canonical_array(array: pa.Array) -> pa.Array:
     """Return an array of any Arrow type as `string`, `int64`, `float64` or `bool` in canonical form.
 
     Text is stripped of surrounding white space, empty text is null, NaN is null, -0.0 is 0.0. Numbers that no int64 or
-    float64 holds exactly (decimals, uint64) become their plain decimal text, lists and structs their JSON.
+    float64 holds exactly (decimals, uint64) become their plain decimal text, lists and structs their JSON. A dictionary
+    whose values become text stays one, of the type `CODED`.
     """
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
@@ -47,7 +50,7 @@ def canonical_array(array: pa.Array) -> pa.Array:
     if isinstance(kind, pa.BaseExtensionType):
         return _canonical_extension(array)
     if pa.types.is_dictionary(kind):
-        return canonical_array(array.dictionary_decode())
+        return _canonical_dictionary(array)
     if pa.types.is_floating(kind):
         return _canonical_floats(array)
     if canonical_type(kind) != pa.string():
@@ -59,6 +62,17 @@ def _canonical_extension(array: pa.Array) -> pa.Array:
     if array.type.extension_name == "arrow.uuid":
         return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
     return canonical_array(array.storage)
+
+
+def _canonical_dictionary(array: pa.DictionaryArray) -> pa.Array:
+    """Look at each different cell once; cells that became one, or nothing, get one code, or none."""
+    if canonical_type(array.type) != CODED:
+        return canonical_array(array.dictionary_decode())
+    cells = canonical_array(array.dictionary).dictionary_encode()
+    places, indices = cells.indices, array.indices.cast(pa.int32())
+    if len(cells.dictionary) < len(cells):
+        indices = places.take(indices)
+    return pa.DictionaryArray.from_arrays(indices, cells.dictionary)
 
 
 def _canonical_floats(array: pa.Array) -> pa.Array:

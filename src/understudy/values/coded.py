@@ -10,6 +10,7 @@ index for each row, null where the cell is. Most columns repeat themselves, so t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +20,21 @@ import pyarrow as pa
 CODED = pa.dictionary(pa.int32(), pa.string())
 """The type of a coded column of text."""
 
+Codes = npt.NDArray[np.int32]
+
 
 class Coded(NamedTuple):
     """n cells of text as k different ones and a code for each."""
 
     cells: pa.StringArray
-    """The k different cells; none is null or empty."""
-    codes: npt.NDArray[np.int32]
+    """The k different cells; none is null or empty. One may stand in no row: rows are filtered without them."""
+    codes: Codes
     """Which of them stands in each row, int32[n]; k where the row's cell is null."""
+
+
+def is_coded(array: pa.Array) -> bool:
+    """Tell whether a canonical column travels coded."""
+    return bool(array.type == CODED)
 
 
 def coded(array: pa.Array) -> Coded:
@@ -41,9 +49,30 @@ def coded(array: pa.Array) -> Coded:
     return Coded(cells, np.asarray(indices))
 
 
+def plain_array(array: pa.Array) -> pa.Array:
+    """Return the same cells, not coded."""
+    return array.dictionary_decode() if array.type == CODED else array
+
+
 def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the same batch without coded columns: what a function of the user's is given."""
-    if CODED not in batch.schema.types:
-        return batch
-    columns = [column.dictionary_decode() if column.type == CODED else column for column in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    return _every_column(batch, plain_array) if CODED in batch.schema.types else batch
+
+
+def coded_array(array: pa.Array) -> pa.Array:
+    """Return the same canonical cells, coded where they are text."""
+    return array.dictionary_encode() if array.type == pa.string() else array
+
+
+def coded_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the same canonical batch with its columns of text coded: what a source gives."""
+    return _every_column(batch, coded_array) if pa.string() in batch.schema.types else batch
+
+
+def coded_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of `coded_batch`."""
+    return pa.schema([(field.name, CODED if field.type == pa.string() else field.type) for field in schema])
+
+
+def _every_column(batch: pa.RecordBatch, change: Callable[[pa.Array], pa.Array]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([change(column) for column in batch.columns], names=batch.schema.names)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from understudy.hashing import UInt64s, hash_numbers, hash_strings, hash_text, hash_words
 from understudy.values.canonical import rewrite
+from understudy.values.coded import CODED, coded
 from understudy.values.reading import among, currency, floats, parsed, read_texts
 from understudy.values.shapes import PLAIN, number_shapes
 
@@ -33,6 +34,9 @@ def row_keys(batch: pa.RecordBatch, columns: Sequence[str]) -> UInt64s:
 
 def _cell_hashes(array: pa.Array, seed: int) -> UInt64s:
     """Hash every cell; 0 where it is empty."""
+    if array.type == CODED:
+        cells, codes = coded(array)
+        return np.append(_cell_hashes(cells, seed), np.uint64(0))[codes]
     texts = read_texts(array)
     if array.type == pa.string():
         numbers = parsed(texts, number_shapes(texts) == PLAIN)

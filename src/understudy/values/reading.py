@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from understudy.values.canonical import canonical_array, rewrite
 from understudy.values.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, Flags, Floats, NumberCells
+from understudy.values.coded import CODED, coded, plain_array
 from understudy.values.shapes import NO_NUMBER, number_shapes
 
 _POSITIONAL = 1e16
 """Numbers below this (and above its inverse) are written without an exponent."""
 
-_CURRENCY = (pa.string(), pa.int64(), pa.float64(), pa.bool_())
+_CURRENCY = (pa.string(), CODED, pa.int64(), pa.float64(), pa.bool_())
 
 
 def read_numbers(array: pa.Array) -> NumberCells:
@@ -22,13 +25,13 @@ def read_numbers(array: pa.Array) -> NumberCells:
     A truth value reads 1 or 0. Infinities, hexadecimal and thousands separators are invalid.
     """
     array = currency(array)
-    if array.type != pa.string():
-        values = floats(array)
-        infinite = np.isinf(values)
-        return NumberCells(np.where(infinite, np.nan, values), array.null_count, int(infinite.sum()))
-    values = parsed(array, number_shapes(array) != NO_NUMBER)
-    missing, invalid = _counted(array, np.isnan(values))
-    return NumberCells(values, missing, invalid)
+    if array.type == CODED:
+        return _spread(array, _numbers)
+    if array.type == pa.string():
+        return _counted(array, _numbers(array))
+    values = floats(array)
+    infinite = np.isinf(values)
+    return NumberCells(np.where(infinite, np.nan, values), array.null_count, int(infinite.sum()))
 
 
 def read_truths(array: pa.Array) -> NumberCells:
@@ -36,10 +39,45 @@ def read_truths(array: pa.Array) -> NumberCells:
     array = currency(array)
     if array.type == pa.bool_():
         return read_numbers(array)
-    words = pc.utf8_lower(read_texts(array))
-    values = np.where(among(words, TRUE_WORDS), 1.0, np.where(among(words, FALSE_WORDS), 0.0, np.nan))
-    missing, invalid = _counted(array, np.isnan(values))
-    return NumberCells(values, missing, invalid)
+    if array.type == CODED:
+        return _spread(array, _truths)
+    texts = read_texts(array)
+    return _counted(texts, _truths(texts))
+
+
+def _numbers(texts: pa.StringArray) -> Floats:
+    return parsed(texts, number_shapes(texts) != NO_NUMBER)
+
+
+def _truths(texts: pa.StringArray) -> Floats:
+    words = pc.utf8_lower(texts)
+    return np.where(among(words, TRUE_WORDS), 1.0, np.where(among(words, FALSE_WORDS), 0.0, np.nan))
+
+
+def _counted(texts: pa.StringArray, values: Floats) -> NumberCells:
+    """Count the missing and the invalid among the cells that could not be read."""
+    unread = np.isnan(values)
+    if not unread.any():
+        return NumberCells(values, 0, 0)
+    missing = int(np.count_nonzero(_nothing(texts.filter(pa.array(unread)))))
+    return NumberCells(values, missing, int(np.count_nonzero(unread)) - missing)
+
+
+def _spread(array: pa.DictionaryArray, read: Callable[[pa.StringArray], Floats]) -> NumberCells:
+    """Read each different cell once, and give every row what its cell says; a null is missing."""
+    cells, codes = coded(array)
+    values, unread = np.append(read(cells), np.nan), array.null_count
+    odd = np.flatnonzero(np.isnan(values[:-1]))
+    if not len(odd):
+        return NumberCells(values[codes], unread, 0)
+    rows = np.bincount(codes, minlength=len(values))[odd]
+    missing = int(rows[_nothing(cells.take(pa.array(odd)))].sum())
+    return NumberCells(values[codes], unread + missing, int(rows.sum()) - missing)
+
+
+def _nothing(texts: pa.StringArray) -> Flags:
+    """Tell which texts stand for a number that is not there."""
+    return among(pc.utf8_lower(texts).fill_null(""), MISSING_WORDS | {""})
 
 
 def read_texts(array: pa.Array) -> pa.StringArray:
@@ -47,7 +85,7 @@ def read_texts(array: pa.Array) -> pa.StringArray:
 
     A float64 is its shortest decimal, without ".0" where it is integral and without an exponent below 1e16.
     """
-    array = currency(array)
+    array = plain_array(currency(array))
     if array.type == pa.string():
         return array.fill_null("") if array.null_count else array
     texts = array.cast(pa.string()).fill_null("")
@@ -71,7 +109,7 @@ def spell_float(value: float) -> str:
 
 
 def currency(array: pa.Array) -> pa.Array:
-    """Return cells of one of the four types; what is already of them is taken to be canonical."""
+    """Return cells of one of the four types, text perhaps coded; what is already of them is taken to be canonical."""
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     return array if array.type in _CURRENCY else canonical_array(array)
@@ -91,15 +129,6 @@ def parsed(texts: pa.Array, numeric: Flags) -> Floats:
     values[numeric] = chosen.cast(pa.float64()).to_numpy(zero_copy_only=False)
     values[np.isinf(values)] = np.nan
     return values
-
-
-def _counted(array: pa.Array, unread: Flags) -> tuple[int, int]:
-    """Count the missing and the invalid among the cells that could not be read."""
-    if not unread.any():
-        return 0, 0
-    words = pc.utf8_lower(read_texts(array).filter(pa.array(unread)))
-    missing = int(among(words, MISSING_WORDS | {""}).sum())
-    return missing, len(words) - missing
 
 
 def among(texts: pa.Array, words: frozenset[str]) -> Flags:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from understudy.errors import InvalidInput
 from understudy.values.canonical import canonical_text, spell_object
 from understudy.values.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
+from understudy.values.coded import CODED, coded_array
 from understudy.values.keys import whole_number
 from understudy.values.reading import read_numbers, read_texts, read_truths, spell_float
 
@@ -62,6 +63,14 @@ def conform_batch(batch: pa.RecordBatch, columns: Columns) -> tuple[pa.RecordBat
 def _conformed(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if array.type == kind:
         return array
+    if kind == CODED:
+        return coded_array(_conformed(array, pa.string()))
+    if array.type == CODED:
+        return _conformed(array.dictionary, kind).take(array.indices)
+    return _plainly_conformed(array, kind)
+
+
+def _plainly_conformed(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if kind == pa.string():
         return pc.if_else(pc.is_null(array), pa.scalar(None, pa.string()), read_texts(array))
     if kind == pa.bool_():
