@@ -156,7 +156,7 @@ def _origin(task: Task, sample: pa.Table) -> float:
 def _append(rows: Rows, fitted: FittedRecipe, task: Task, batch: pa.RecordBatch, origin: float) -> None:
     target = task.labels.of_stored
     codes = target.codes(batch.column(target.name)) - origin
-    rows.append(fitted.features(batch), codes, _importance(task.schema, batch))
+    rows.append(fitted.columns(batch), codes, _importance(task.schema, batch))
 
 
 def _importance(schema: Schema, batch: pa.RecordBatch) -> npt.NDArray[np.float32] | None:

@@ -8,11 +8,11 @@ from understudy.learner.kernels import (
     SOFTMAX,
     SQUARED,
     STARTLE,
+    SparseRows,
     follow_weights,
     judge_rows,
     learn_rows,
 )
-from understudy.learner.rows import Block
 
 FEATURES, ROWS, ENTRIES = 30, 400, 5
 
@@ -22,8 +22,7 @@ def block(code, outputs, seed=0):
     rng = np.random.default_rng(seed)
     ids = np.concatenate([rng.choice(np.arange(1, FEATURES + 1), ENTRIES, replace=False) for _ in range(ROWS)])
     labels = rng.normal(size=ROWS) if code == SQUARED else rng.integers(0, max(outputs, 2), ROWS)
-    return Block(
-        np.arange(ROWS),
+    return SparseRows(
         np.arange(ROWS + 1) * ENTRIES,
         ids.astype(np.uint32),
         (rng.normal(size=ROWS * ENTRIES) * 10.0 ** rng.integers(-1, 2, ROWS * ENTRIES)).astype(np.float32),
@@ -104,7 +103,7 @@ def test_one_row_at_a_time_is_one_pass_bit_for_bit(code, outputs):
     losses, one_by_one = np.zeros(1), np.zeros(1)
     learn_rows(code, rows, np.arange(ROWS), known, whole, *amounts(1, outputs), losses)
     for i in range(ROWS):
-        learn_rows(code, rows.take(np.array([i])), np.arange(1), known, single, *amounts(1, outputs), one_by_one)
+        learn_rows(code, rows, np.array([i]), known, single, *amounts(1, outputs), one_by_one)
     assert whole.tobytes() == single.tobytes()
     assert losses.tobytes() == one_by_one.tobytes()
 
@@ -145,7 +144,7 @@ def test_regularisation_weighs_on_rare_and_frequent_features_alike():
     ids = np.ones(1000, np.uint32)
     ids[::20] = 2
     labels = np.full(1000, 0.0, np.float32)
-    rows = Block(np.arange(1000), np.arange(1001), ids, np.ones(1000, np.float32), labels, np.zeros(1000, np.float32))
+    rows = SparseRows(np.arange(1001), ids, np.ones(1000, np.float32), labels, np.zeros(1000, np.float32))
     known = np.array([[1, 0], [1, 1000 / 950], [1, 20]], np.float32)
     state = np.ones((3, 2), np.float32)
     one = np.ones(1, np.float32)

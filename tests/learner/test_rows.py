@@ -8,7 +8,7 @@ from understudy.learner.rows import Rows
 
 def visited(rows, number):
     """Return the row numbers of a pass in the order in which it visits them."""
-    return np.concatenate([block.numbers[order] for block, order in rows.passing(number)])
+    return np.concatenate([block.numbered[order] for block, order in rows.passing(number)])
 
 
 def in_batches(rows, features, labels, size):
@@ -30,9 +30,9 @@ def test_pass_order_is_the_same_in_memory_and_in_files(tmp_path, shuffle):
     for number in (1, 2):
         assert (visited(kept, number) == visited(spilled, number)).all()
     for block in spilled.blocks():
-        assert (block.labels == block.numbers).all()
+        assert (block.labels == block.numbered).all()
         for i in (0, len(block.labels) - 1):
-            expected = kept.vocabulary.index(take(features, block.numbers[i : i + 1]), grow=False)
+            expected = kept.vocabulary.index(take(features, block.numbered[i : i + 1]), grow=False)
             assert (block.ids[block.indptr[i] : block.indptr[i + 1]] == expected.ids).all()
 
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from understudy.learner.kernels import FIRST_SUM, follow_weights, judge_rows, learn_rows
-from understudy.learner.rows import Block, Rows, join
+from understudy.learner.block import Block, join
+from understudy.learner.kernels import FIRST_SUM, follow_weights
+from understudy.learner.passes import filled_up, judge_rows, learn_rows
+from understudy.learner.rows import Rows
 
 RATES = (1.0, 0.2, 4.0, 0.04)
 """Learning rates to try, the likeliest first."""
@@ -27,6 +29,8 @@ PATIENCE = 3
 """Passes without such progress after which learning stops."""
 RUNGS = (1, 2, 4, 8)
 """Passes after which the worse half of the candidates is dropped, where that saves work."""
+LINE = 64
+"""Bytes of one line of memory."""
 LANES = 16
 """Lanes of one group: one line of memory of float32."""
 STATE_BYTES = 384 << 20
@@ -122,7 +126,7 @@ class Problem:
 
     def parts(self, block: Block) -> npt.NDArray[np.int64]:
         """Return the validation part of each of the block's rows."""
-        return self.validation.part(self.rows.lots(block.numbers))
+        return self.validation.part(self.rows.lots(block.numbered))
 
     def ready(self, block: Block) -> Block:
         """Return the block with labels and weights in the kernels' units."""
@@ -130,6 +134,20 @@ class Problem:
             labels=((block.labels - self.center) / self.spread).astype(np.float32),
             weights=(block.weights / self.mean_weight).astype(np.float32),
         )
+
+
+def aligned(features: int, width: int) -> Floats:
+    """Return float32 zeros [features, width], the first on the border of a line of memory."""
+    room = np.zeros(features * width + LINE // 4, np.float32)
+    first = -room.ctypes.data % LINE // 4
+    return room[first : first + features * width].reshape(features, width)
+
+
+def _weights(state: Floats) -> Floats:
+    """Copy the weights out of a state."""
+    mean = aligned(len(state), state.shape[1] // 2)
+    mean[:] = state[:, : mean.shape[1]]
+    return mean
 
 
 @dataclass(frozen=True)
@@ -140,54 +158,49 @@ class Group:
     part: int
     """The part held out; ALL_ROWS where nothing is."""
     state: Floats
-    """Weights, then sums of squared gradients [features + 1, 2 x candidates x outputs]."""
+    """Weights, then sums of squared gradients [features + 1, 2 x width]: candidates x outputs lanes, filled up."""
     mean: Floats
-    """The weights' mean over the ends of all passes, later ones counting more [features + 1, candidates x outputs]."""
+    """The weights' mean over the ends of all passes, later ones counting more [features + 1, width]."""
 
     @classmethod
     def fresh(cls, problem: Problem, candidates: tuple[Candidate, ...], part: int) -> Group:
         """Start from the target's frequencies alone."""
-        width = len(candidates) * problem.outputs
-        state = np.zeros((len(problem.traits), 2 * width), np.float32)
-        state[:, width:] = FIRST_SUM
-        state[0, :width] = np.tile(problem.start, len(candidates))
-        return cls(candidates, part, state, state[:, :width].copy())
+        lanes = len(candidates) * problem.outputs
+        state = aligned(len(problem.traits), 2 * filled_up(lanes, problem.code))
+        state[:, state.shape[1] // 2 :] = FIRST_SUM
+        state[0, :lanes] = np.tile(problem.start, len(candidates))
+        return cls(candidates, part, state, _weights(state))
 
     def lanes(self, candidate: Candidate, outputs: int) -> tuple[Floats, Floats, Floats]:
         """Return one candidate's weights, sums and mean weights, each [features + 1, outputs]."""
         first = self.candidates.index(candidate) * outputs
-        width, last = len(self.candidates) * outputs, first + outputs
+        width, last = self.state.shape[1] // 2, first + outputs
         return self.state[:, first:last], self.state[:, width + first : width + last], self.mean[:, first:last]
 
     def amounts(self, outputs: int, number: int) -> tuple[Floats, Floats, Floats]:
         """Return rates, l1 and l2 by lane for pass `number`; rates fall with its root, so that the weights settle."""
-        by_candidate = np.array([[c.rate / number**0.5, c.l1, c.l2] for c in self.candidates], np.float32)
-        rates, l1, l2 = np.repeat(by_candidate, outputs, axis=0).T.copy()
-        return rates, l1, l2
+        amounts = np.zeros((3, self.state.shape[1] // 2), np.float32)
+        for place, candidate in enumerate(self.candidates):
+            lanes = slice(place * outputs, (place + 1) * outputs)
+            amounts[:, lanes] = [[candidate.rate / number**0.5], [candidate.l1], [candidate.l2]]
+        return amounts[0], amounts[1], amounts[2]
 
     def learn(
         self, problem: Problem, number: int, block: Block, order: npt.NDArray[np.int64], parts: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
         """Learn, in pass `number`, the block's rows but the held-out part's; return the sum of losses by candidate."""
-        losses = np.zeros(len(self.candidates))
         seen = order[parts[order] != self.part]
         amounts = self.amounts(problem.outputs, number)
-        learn_rows(problem.code, block, seen, problem.traits, self.state, *amounts, losses)
-        return losses
+        lanes = len(self.candidates) * problem.outputs
+        return learn_rows(problem.code, block, seen, problem.traits, self.state, lanes, amounts, len(self.candidates))
 
     def judge(self, problem: Problem, held: Block, parts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return the sum of losses, by candidate, over the held-out rows of this group's part."""
-        losses = np.zeros(len(self.candidates))
-        judge_rows(
-            problem.code,
-            held,
-            np.flatnonzero(parts == self.part),
-            problem.traits,
-            self.mean,
-            self.mean.shape[1],
-            losses,
+        rows = np.flatnonzero(parts == self.part)
+        lanes = len(self.candidates) * problem.outputs
+        return judge_rows(
+            problem.code, held, rows, problem.traits, self.mean, self.mean.shape[1], lanes, len(self.candidates)
         )
-        return losses
 
     def settle(self, number: int) -> None:
         """After pass `number`, move the mean: pass p counts p / (1 + 2 + ... + number) (Shamir and Zhang 2013)."""
@@ -201,16 +214,27 @@ def grouped(candidates: tuple[Candidate, ...], outputs: int) -> Iterator[tuple[C
         yield candidates[first : first + size]
 
 
-def regrouped(groups: list[Group], alive: tuple[Candidate, ...], outputs: int) -> list[Group]:
+def regrouped(groups: list[Group], alive: tuple[Candidate, ...], outputs: int, code: int) -> list[Group]:
     """Keep the lanes of the candidates alive, closed up."""
     result = []
     for part in sorted({group.part for group in groups}):
         home = {c: group for group in groups if group.part == part for c in group.candidates}
-        for together in grouped(alive, outputs):
-            weights, sums, means = zip(*(home[c].lanes(c, outputs) for c in together), strict=True)
-            state = np.concatenate([*weights, *sums], axis=1)
-            result.append(Group(together, part, state, np.concatenate(means, axis=1)))
+        result += [_moved(together, part, home, outputs, code) for together in grouped(alive, outputs)]
     return result
+
+
+def _moved(together: tuple[Candidate, ...], part: int, home: dict[Candidate, Group], outputs: int, code: int) -> Group:
+    """Put the candidates' lanes side by side in a state of their own."""
+    width = filled_up(len(together) * outputs, code)
+    features = len(home[together[0]].state)
+    state, mean = aligned(features, 2 * width), aligned(features, width)
+    state[:, width:] = FIRST_SUM
+    for place, candidate in enumerate(together):
+        first, last = place * outputs, (place + 1) * outputs
+        state[:, first:last], state[:, width + first : width + last], mean[:, first:last] = home[candidate].lanes(
+            candidate, outputs
+        )
+    return Group(together, part, state, mean)
 
 
 def one_pass(problem: Problem, groups: list[Group], number: int, pool: Executor) -> dict[Candidate, float]:
@@ -260,7 +284,7 @@ def choose(
         if number in RUNGS and len(alive) > 1 and _crowded(groups, validation.parts):
             kept = set(sorted(alive, key=losses.__getitem__)[: (len(alive) + 1) // 2])
             alive = tuple(candidate for candidate in alive if candidate in kept)
-            groups = regrouped(groups, alive, problem.outputs)
+            groups = regrouped(groups, alive, problem.outputs, problem.code)
     return best[1], best[2]
 
 

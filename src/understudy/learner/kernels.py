@@ -12,8 +12,11 @@ feature occurs (after McMahan 2011): over one pass every weight feels the same r
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 
 LOGISTIC, SQUARED, SOFTMAX = 0, 1, 2
 
@@ -27,6 +30,17 @@ STARTLE = np.float32(5)
 """The residual, in standard deviations of the target, beyond which a row pulls no harder and costs no more."""
 DISMAY = np.float32(16)
 """The loss in nats, that of a probability near 1e-7, beyond which a row costs no more: no row decides alone."""
+
+
+class SparseRows(NamedTuple):
+    """Rows as single ones come: row i holds ids[indptr[i]:indptr[i + 1]] and the values at the same places."""
+
+    indptr: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.uint32]
+    values: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float32]
+
 
 _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}  # all but the flags that would make NaN tests void
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)

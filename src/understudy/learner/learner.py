@@ -29,6 +29,7 @@ from understudy.learner.candidates import (
 )
 from understudy.learner.kernels import LOGISTIC, SOFTMAX, SQUARED
 from understudy.learner.losses import loss_named
+from understudy.learner.passes import filled_up
 from understudy.learner.rows import Rows
 
 
@@ -151,8 +152,9 @@ def _affordable(
     candidates: tuple[Candidate, ...], problem: Problem, state_bytes: int = STATE_BYTES
 ) -> tuple[Candidate, ...]:
     """Keep the likeliest candidates whose weights and sums fit in memory, and always the first."""
-    bytes_each = 12 * len(problem.traits) * problem.outputs * problem.validation.parts
-    return candidates[: max(1, state_bytes // bytes_each)]
+    room = state_bytes // (12 * len(problem.traits) * problem.validation.parts)  # lanes of weights, sums and means
+    fitting = (n for n in range(len(candidates), 1, -1) if filled_up(n * problem.outputs, problem.code) <= room)
+    return candidates[: next(fitting, 1)]
 
 
 def _in_units(entry: CandidateReport, spread: float) -> CandidateReport:

@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from understudy.errors import InvalidInput
 from understudy.features import Features
-from understudy.learner.kernels import FIRST_SUM, judge_rows, learn_rows
+from understudy.learner.kernels import FIRST_SUM, SparseRows, judge_rows, learn_rows
 from understudy.learner.kernels import score as score_row
 from understudy.learner.learner import Fit, refuse_labels
 from understudy.learner.losses import loss_named, probabilities
-from understudy.learner.rows import Block
 from understudy.learner.vocabulary import Indexed, Vocabulary
 
 Floats = npt.NDArray[np.float32]
@@ -104,9 +103,9 @@ class Learner:
             )
         refuse_labels(np.array([label], np.float32), self._code, self._outputs)
 
-    def _block(self, row: Indexed, label: float, weight: float) -> Block:
+    def _block(self, row: Indexed, label: float, weight: float) -> SparseRows:
         standard = (label - self._fit.center) / self._fit.spread
-        return Block(np.zeros(1, np.int64), *row, np.array([standard], np.float32), np.array([weight], np.float32))
+        return SparseRows(*row, np.array([standard], np.float32), np.array([weight], np.float32))
 
     def _follow(self, ids: npt.NDArray[np.uint32]) -> None:
         """Bring the features' traits up to date; where a scale moved, the weight moves against it: scores stay."""

@@ -3,72 +3,42 @@
 Shuffling needs no second copy. Each row belongs to a bucket by the hash of its number, and a pass visits the buckets in
 a seeded order, and the rows of each in a seeded order. Whether the rows lie in memory or in files makes no difference.
 """
+# ruff: noqa: ANN001, ANN202 (numba infers a kernel's types; it takes arrays, not objects)
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from understudy.errors import InvalidInput, UsageError
-from understudy.features import Features
-from understudy.hashing import fractions, hash_words
-from understudy.learner.vocabulary import MAX_FEATURES, Vocabulary
+from understudy.features import FeatureColumns, Features
+from understudy.hashing import fractions, hash_words, mix64
+from understudy.learner.block import Block, Floats, Places, join
+from understudy.learner.spill import SpillFile
+from understudy.learner.vocabulary import MAX_FEATURES, IndexedColumns, Vocabulary
 
 BUCKETS = 128
 """Parts that a shuffled file is scattered over; one of them, read back, is what stands in memory."""
-MEMORY = 64 << 20
+MEMORY = 32 << 20
 """Bytes of rows kept in memory before they are spilled."""
 
 _BUCKET_SALT, _FOLD_SALT = 0x6B75636B, 0x666F6C64
 
 
-class Block(NamedTuple):
-    """Rows as the kernels read them; row i holds ids[indptr[i]:indptr[i + 1]] and the values at the same places."""
-
-    numbers: npt.NDArray[np.int64]
-    indptr: npt.NDArray[np.int64]
-    ids: npt.NDArray[np.uint32]
-    values: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.float32]
-    weights: npt.NDArray[np.float32]
-
-    @property
-    def bytes(self) -> int:
-        """What the rows occupy."""
-        return sum(column.nbytes for column in self)
-
-    def take(self, rows: npt.NDArray[np.int64]) -> Block:
-        """Return those rows, in that order."""
-        lengths = np.diff(self.indptr)[rows]
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        places = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return Block(
-            self.numbers[rows], indptr, self.ids[places], self.values[places], self.labels[rows], self.weights[rows]
-        )
-
-
-def join(blocks: list[Block]) -> Block:
-    """Put blocks one after the other."""
-    lengths = [np.diff(block.indptr) for block in blocks]
-    indptr = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]) if blocks else np.zeros(1)
-    columns = {
-        name: np.concatenate([getattr(block, name) for block in blocks] or [np.zeros(0)]).astype(kind, copy=False)
-        for name, kind in _COLUMNS.items()
-    }
-    return Block(indptr=indptr.astype(np.int64), **columns)
-
-
-_COLUMNS = {
-    "numbers": np.int64,
-    "ids": np.uint32,
-    "values": np.float32,
-    "labels": np.float32,
-    "weights": np.float32,
-}
+@nb.njit(nogil=True, cache=True)
+def _shuffle(order, cuts, seeds):  # type: ignore[no-untyped-def]
+    """Shuffle order[cuts[g]:cuts[g + 1]] by the seed of each group g (Durstenfeld 1964)."""
+    for group in range(len(seeds)):
+        first, state = cuts[group], seeds[group]
+        for left in range(cuts[group + 1] - first, 1, -1):
+            state += np.uint64(0x9E3779B97F4A7C15)
+            other = first + np.int64((mix64(state) >> np.uint64(32)) * np.uint64(left) >> np.uint64(32))
+            last = first + left - 1
+            order[last], order[other] = order[other], order[last]
 
 
 class Rows:
@@ -95,17 +65,19 @@ class Rows:
         self._folder = folder
         self._memory = memory
         self._pending: list[Block] = []
-        self._spilled: list[int] = []
+        self._spill_file: SpillFile | None = None
+        self._number_ids = self._missing_ids = np.zeros(0, np.uint32)
 
     def append(
         self,
-        features: Features,
+        features: Features | FeatureColumns,
         labels: npt.NDArray[np.float64] | npt.NDArray[np.float32],
         weights: npt.NDArray[np.float32] | None = None,
     ) -> None:
         """Keep n more rows: their features, labels[n] (0 or 1, class index, or number) and importance weights[n] >= 0.
 
-        Raises InvalidInput, and keeps none of them, where something is not finite or a weight is below 0.
+        The features of all rows come in the same form. Raises InvalidInput, and keeps none of them, where something is
+        not finite or a weight is below 0.
         """
         weights = np.ones(features.rows, np.float32) if weights is None else np.asarray(weights, np.float32)
         labels = np.asarray(labels, np.float32)
@@ -116,62 +88,76 @@ class Rows:
             )
         self._refuse(~np.isfinite(labels), labels, "label", "a finite number")
         self._refuse(~((weights >= 0) & (weights < np.inf)), weights, "weight", "a finite number of 0 or more")
-        indexed = self.vocabulary.index(features, grow=True)
-        numbers = np.arange(self.count, self.count + features.rows)
-        self._pending.append(Block(numbers, *indexed, labels, weights))
+        self._pending.append(self._block(self._indexed(features), labels, weights))
         self.count += features.rows
-        self.entries += len(indexed.ids)
         if self._folder is not None and sum(block.bytes for block in self._pending) > self._memory:
             self._spill()
 
+    def _indexed(self, features: Features | FeatureColumns) -> IndexedColumns:
+        if isinstance(features, FeatureColumns):
+            return self.vocabulary.index_columns(features)
+        nothing, none = np.zeros((features.rows, 0), np.uint32), np.zeros(0, np.uint32)
+        return IndexedColumns(nothing, nothing.view(np.float32), none, none, self.vocabulary.index(features, grow=True))
+
+    def _block(
+        self, indexed: IndexedColumns, labels: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]
+    ) -> Block:
+        """Give the next rows their numbers."""
+        self._number_ids, self._missing_ids = indexed.number_ids, indexed.missing_ids  # the last to tell knows most
+        numbered = np.arange(self.count, self.count + len(labels))
+        return Block(
+            numbered, indexed.ones, indexed.numbers, indexed.number_ids, indexed.missing_ids, *indexed.others, labels,
+            weights,
+        )  # fmt: skip
+
     def blocks(self) -> Iterator[Block]:
         """Read all rows, block after block, in the order in which they are kept."""
-        self._settle()
-        if not self._spilled:
+        file = self._settled()
+        if file is None:
             yield self._pending[0]
-        for bucket in sorted(self._spilled):
-            yield self._read(bucket)
+        else:
+            yield from (self._read(file, bucket) for bucket in sorted(file.parts))
 
-    def passing(self, number: int) -> Iterator[tuple[Block, npt.NDArray[np.int64]]]:
+    def passing(self, number: int) -> Iterator[tuple[Block, Places]]:
         """Read all rows for pass `number`: blocks, each with the order in which to visit its rows."""
-        self._settle()
+        file = self._settled()
         ranks = np.argsort(
             hash_words(np.arange(BUCKETS, dtype=np.uint64), self._pass_seed(number)), kind="stable"
         ).argsort()
-        if not self._spilled:
+        if file is None:
             block = self._pending[0]
             yield block, self._order(block, number, ranks)
             return
-        visited = sorted(self._spilled, key=lambda bucket: ranks[bucket]) if self.shuffle else self._spilled
-        for bucket in visited:
-            block = self._read(bucket)
+        for bucket in sorted(file.parts, key=lambda bucket: ranks[bucket] if self.shuffle else bucket):
+            block = self._read(file, bucket)
             yield block, self._order(block, number, ranks)
 
-    def labels(self) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    def labels(self) -> Iterator[tuple[Floats, Floats]]:
         """Read all labels with their weights, block after block, without the features."""
-        self._settle()
-        if not self._spilled:
+        file = self._settled()
+        if file is None:
             yield self._pending[0].labels, self._pending[0].weights
-        for bucket in sorted(self._spilled):
-            yield self._column(bucket, "labels"), self._column(bucket, "weights")
+        else:
+            yield from (file.labels(bucket) for bucket in sorted(file.parts))
 
-    def lots(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    def lots(self, numbers: Places) -> npt.NDArray[np.float64]:
         """Draw one number in [0, 1) for each row number: what decides on folds and validation parts."""
         return fractions(hash_words(numbers.astype(np.uint64), self.seed ^ _FOLD_SALT))
 
-    def _order(self, block: Block, number: int, ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _order(self, block: Block, number: int, ranks: Places) -> Places:
         if not self.shuffle:
             return np.arange(len(block.labels))
-        within = hash_words(block.numbers.astype(np.uint64), self._pass_seed(number)) >> np.uint64(7)
-        order: npt.NDArray[np.int64] = np.argsort(
-            (ranks[self._buckets(block.numbers)].astype(np.uint64) << np.uint64(57)) | within, kind="stable"
-        )
+        buckets = self._buckets(block.numbered)
+        order = np.argsort(ranks[buckets].astype(np.uint8), kind="stable")
+        in_rank = np.argsort(ranks)
+        cuts = np.concatenate([[0], np.cumsum(np.bincount(buckets, minlength=BUCKETS)[in_rank])])
+        _shuffle(order, cuts, hash_words(in_rank.astype(np.uint64), self._pass_seed(number)))
         return order
 
     def _pass_seed(self, number: int) -> int:
         return self.seed * 1_000_003 + number
 
-    def _buckets(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _buckets(self, numbers: Places) -> Places:
         hashes = hash_words(numbers.astype(np.uint64), self.seed ^ _BUCKET_SALT)
         return (hashes % np.uint64(BUCKETS)).astype(np.int64)
 
@@ -183,44 +169,30 @@ class Rows:
                 "Correct it or leave the row out.",
             )
 
-    def _settle(self) -> None:
-        """After the last append: the rest joins its buckets, or the rows in memory become one block."""
-        if self._spilled and self._pending:
+    def _settled(self) -> SpillFile | None:
+        """After the last append, let the rest join its buckets; None where all rows are one block in memory."""
+        if self._spill_file is not None and self._pending:
             self._spill()
-        elif not self._spilled and len(self._pending) != 1:
-            self._pending = [join(self._pending)]
+        elif self._spill_file is None and self._pending:
+            self._pending = [join(self._pending)._replace(number_ids=self._number_ids, missing_ids=self._missing_ids)]
+        return self._spill_file
 
     def _spill(self) -> None:
         chunk = join(self._pending)
         self._pending = []
+        if self._spill_file is None:
+            assert self._folder is not None
+            self._spill_file = SpillFile(self._folder / "rows")
+        file = self._spill_file
         if not self.shuffle:
-            self._write(len(self._spilled), chunk)
+            file.write(len(file.parts), chunk)
             return
-        buckets = self._buckets(chunk.numbers)
-        grouped = np.argsort(buckets, kind="stable")
-        cuts = np.searchsorted(buckets[grouped], np.arange(BUCKETS + 1))
-        for bucket in range(BUCKETS):
-            rows = grouped[cuts[bucket] : cuts[bucket + 1]]
-            if len(rows):
-                self._write(bucket, chunk.take(rows))
+        buckets = self._buckets(chunk.numbered)
+        grouped = np.argsort(buckets.astype(np.uint8), kind="stable")
+        cuts = np.concatenate([[0], np.cumsum(np.bincount(buckets, minlength=BUCKETS))])
+        scattered = chunk.take(grouped)
+        for bucket in np.flatnonzero(np.diff(cuts)).tolist():
+            file.write(bucket, scattered.between(cuts[bucket], cuts[bucket + 1]))
 
-    def _path(self, bucket: int, column: str) -> Path:
-        assert self._folder is not None
-        return self._folder / f"{column}-{bucket:05d}"
-
-    def _write(self, bucket: int, block: Block) -> None:
-        if bucket not in self._spilled:
-            self._spilled.append(bucket)
-        columns = {name: getattr(block, name) for name in _COLUMNS} | {"lengths": np.diff(block.indptr)}
-        for name, column in columns.items():
-            with self._path(bucket, name).open("ab") as file:
-                column.tofile(file)
-
-    def _column(self, bucket: int, name: str) -> npt.NDArray[np.float32]:
-        column: npt.NDArray[np.float32] = np.fromfile(self._path(bucket, name), _COLUMNS[name])
-        return column
-
-    def _read(self, bucket: int) -> Block:
-        lengths = np.fromfile(self._path(bucket, "lengths"), np.int64)
-        columns = {name: np.fromfile(self._path(bucket, name), kind) for name, kind in _COLUMNS.items()}
-        return Block(indptr=np.concatenate([[0], np.cumsum(lengths)]), **columns)
+    def _read(self, file: SpillFile, bucket: int) -> Block:
+        return file.read(bucket)._replace(number_ids=self._number_ids, missing_ids=self._missing_ids)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.errors import InvalidInput
-from understudy.features import Features
+from understudy.features import FeatureColumns, Features, Number, Single, Tokens
 from understudy.hashing import mix64
 
 MAX_FEATURES = 1 << 22
@@ -28,12 +28,30 @@ _SMALL = np.float32(1e-3)  # 1 / sqrt(k) of k tokens is meant: a text of many wo
 _TINIEST, _WIDEST = np.float32(1e-30), np.float32(1e30)
 
 
+Ids = npt.NDArray[np.uint32]
+
+
 class Indexed(NamedTuple):
     """Features by dense id: row i holds ids[indptr[i]:indptr[i + 1]]; unknown ones are left out."""
 
     indptr: npt.NDArray[np.int64]
-    ids: npt.NDArray[np.uint32]
+    ids: Ids
     values: npt.NDArray[np.float32]
+
+
+class IndexedColumns(NamedTuple):
+    """Feature columns of n rows by dense id; 0 stands for a feature that is unknown."""
+
+    ones: Ids
+    """Of each `Single` column, every row's feature [n, columns]."""
+    numbers: npt.NDArray[np.float32]
+    """Of each `Number` column, every row's number, NaN where missing [n, columns]."""
+    number_ids: Ids
+    """The feature of each of these columns [columns]."""
+    missing_ids: Ids
+    """The feature that stands for a missing one [columns]."""
+    others: Indexed
+    """The tokens."""
 
 
 @nb.njit(nogil=True)
@@ -58,18 +76,35 @@ def _place(first, size, keys, table):  # type: ignore[no-untyped-def]
         table[_slot(keys[feature], keys, table)] = feature
 
 
-@nb.njit(nogil=True, cache=True)
-def _grow(wanted, values, start, size, limit, keys, counts, scales, table, out):  # type: ignore[no-untyped-def]
-    """Index wanted[start:], adding what is new, until all is done or `keys` is full.
+@nb.njit(inline="always")
+def _rescaled(scale, value):  # type: ignore[no-untyped-def]
+    """Return a feature's scale after one more value.
 
-    A feature's scale starts as the size of its first value other than 0. It doubles at a value beyond twice itself and
-    shrinks by an eighth of that step at one below half of itself: neither a few outliers nor a few specks move it for
-    long (a multiplicative frugal sketch, after Ma, Muthukrishnan, Sandler 2013). Returns the place reached and size.
+    It starts as the size of the first value other than 0. It doubles at a value beyond twice itself and shrinks by an
+    eighth of that step at one below half of itself: neither a few outliers nor a few specks move it for long (a
+    multiplicative frugal sketch, after Ma, Muthukrishnan, Sandler 2013).
+    """
+    if scale == 0:
+        return min(value, _WIDEST)
+    if value > 2 * scale:
+        return min(scale * _WIDER, _WIDEST)
+    if 0 < value < scale / 2:
+        return max(scale * _NARROWER, _TINIEST)
+    return scale
+
+
+@nb.njit(nogil=True, cache=True)
+def _grow(wanted, times, values, start, size, limit, keys, counts, scales, table, out):  # type: ignore[no-untyped-def]
+    """Index wanted[start:], each seen so many times, adding what is new until all is done or `keys` is full.
+
+    Return the place reached and the new size.
     """
     for i in range(start, len(wanted)):
+        if times[i] == 0:
+            out[i] = 0
+            continue
         slot = _slot(wanted[i], keys, table)
         feature = np.int64(table[slot])
-        size_of_value = abs(values[i])
         if feature == 0 and size < limit:
             if size == len(keys):
                 return i, size
@@ -78,15 +113,34 @@ def _grow(wanted, values, start, size, limit, keys, counts, scales, table, out):
             keys[feature] = wanted[i]
             table[slot] = feature
         if feature != 0:
-            counts[feature] += 1
-            if scales[feature] == 0:
-                scales[feature] = min(size_of_value, _WIDEST)
-            elif size_of_value > 2 * scales[feature]:
-                scales[feature] = min(scales[feature] * _WIDER, _WIDEST)
-            elif 0 < size_of_value < scales[feature] / 2:
-                scales[feature] = max(scales[feature] * _NARROWER, _TINIEST)
+            counts[feature] += times[i]
+            scales[feature] = _rescaled(scales[feature], abs(values[i]))
         out[i] = feature
     return len(wanted), size
+
+
+@nb.njit(nogil=True, cache=True)
+def _rescale_all(scale, values):  # type: ignore[no-untyped-def]
+    """Return a feature's scale after more values, of which NaN and 0 are none."""
+    for value in values:
+        if value != 0 and not np.isnan(value):
+            scale = _rescaled(scale, abs(value))
+    return scale
+
+
+@nb.njit(nogil=True, cache=True)
+def _count(codes, counts):  # type: ignore[no-untyped-def]
+    """Count how often each code occurs."""
+    for code in codes:
+        counts[code] += 1
+
+
+@nb.njit(nogil=True, cache=True)
+def _spread(codes, firsts, ids, out):  # type: ignore[no-untyped-def]
+    """Write every row's ids, by column: ids[firsts[column] + codes[column, row]]."""
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            out[row, column] = ids[firsts[column] + codes[column, row]]
 
 
 class Vocabulary:
@@ -157,32 +211,68 @@ class Vocabulary:
         Raises InvalidInput, and learns no key, where a value is NaN or infinite.
         """
         values = np.ascontiguousarray(features.values, np.float32)
-        if not np.isfinite(values).all():
-            place = int(np.flatnonzero(~np.isfinite(values))[0])
-            row = int(np.searchsorted(features.indptr, place, side="right")) - 1
-            raise InvalidInput(
-                f"a feature of row {row:,} has the value {values[place]}, where a finite number was expected",
-                "Leave the feature out where its value is missing.",
-            )
-        ids = np.zeros(len(values), np.uint32)
+        _refuse_infinite(values, features.indptr)
         if grow:
-            self._index_growing(features.keys, values, ids)
+            ids = self._grown(features.keys, np.ones(len(values), np.uint32), values)
+            self.dropped += int(np.count_nonzero(ids == 0))
         else:
+            ids = np.zeros(len(values), np.uint32)
             _look_up(features.keys, self._keys, self._table, ids)
         return _known(features.indptr, ids, values)
 
-    def _index_growing(
-        self, keys: npt.NDArray[np.uint64], values: npt.NDArray[np.float32], ids: npt.NDArray[np.uint32]
-    ) -> None:
-        done = 0
+    def index_columns(self, features: FeatureColumns) -> IndexedColumns:
+        """Translate keys to ids; new keys get one and are counted. What a column has of a key is looked up once."""
+        singles = [column for column in features.columns if isinstance(column, Single)]
+        numbers = [column for column in features.columns if isinstance(column, Number)]
+        tokens = tuple(column for column in features.columns if isinstance(column, Tokens))
+        dense = np.empty((features.rows, len(numbers)), np.float32)
+        ids = np.zeros((2, len(numbers)), np.uint32)
+        ones = self._index_singles(features.rows, singles)
+        for place, column in enumerate(numbers):
+            dense[:, place] = column.values
+            ids[:, place] = self._index_number(column, dense[:, place])
+        return IndexedColumns(
+            ones, dense, ids[0], ids[1], self.index(FeatureColumns(features.rows, tokens).sparse(), grow=True)
+        )
+
+    def _index_singles(self, rows: int, columns: list[Single]) -> Ids:
+        out = np.empty((rows, len(columns)), np.uint32)
+        if not columns:
+            return out
+        found, firsts, first = [], [], 0
+        for column in columns:
+            times = np.zeros(len(column.keys), np.uint32)
+            _count(column.codes, times)
+            found.append(self._grown(column.keys, times, np.ones(len(times), np.float32)))
+            self.dropped += int(times[found[-1] == 0].sum())
+            firsts.append(first)
+            first += len(times)
+        codes = np.stack([column.codes for column in columns])
+        _spread(codes, np.array(firsts), np.concatenate(found), out)
+        return out
+
+    def _index_number(self, column: Number, values: npt.NDArray[np.float32]) -> Ids:
+        """Return the ids of a number and of its being missing; float32 values [n]."""
+        missing = int(np.count_nonzero(np.isnan(values)))
+        times = np.array([np.count_nonzero(values) - missing, missing], np.uint32)
+        ids = self._grown(np.array([column.key, column.missing], np.uint64), times, np.array([0, 1], np.float32))
+        self._scales[ids[0]] = _rescale_all(self._scales[ids[0]], values) if ids[0] else 0
+        self.dropped += int(times[ids == 0].sum())
+        return ids
+
+    def _grown(
+        self, keys: npt.NDArray[np.uint64], times: npt.NDArray[np.uint32], values: npt.NDArray[np.float32]
+    ) -> Ids:
+        """Return the keys' ids, new ones for new keys, having counted them; 0 for those seen no time or dropped."""
+        ids, done = np.zeros(len(keys), np.uint32), 0
         while True:
             done, self.size = _grow(
-                keys, values, done, self.size, self.limit, self._keys, self._counts, self._scales, self._table, ids
-            )
+                keys, times, values, done, self.size, self.limit, self._keys, self._counts, self._scales, self._table,
+                ids,
+            )  # fmt: skip
             if done == len(keys):
-                break
+                return ids
             self._reserve(2 * len(self._keys))
-        self.dropped += int(np.count_nonzero(ids == 0))
 
     def _reserve(self, room: int) -> None:
         """Make room for that many features; the table stays at most half full."""
@@ -193,6 +283,17 @@ class Vocabulary:
         self._scales = np.concatenate([self._scales, np.zeros(more, np.float32)])
         self._table = np.zeros(2 * room, np.uint32)
         _place(1, self.size, self._keys, self._table)
+
+
+def _refuse_infinite(values: npt.NDArray[np.float32], indptr: npt.NDArray[np.int64]) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        place = int(np.flatnonzero(~finite)[0])
+        row = int(np.searchsorted(indptr, place, side="right")) - 1
+        raise InvalidInput(
+            f"a feature of row {row:,} has the value {values[place]}, where a finite number was expected",
+            "Leave the feature out where its value is missing.",
+        )
 
 
 def _known(indptr: npt.NDArray[np.int64], ids: npt.NDArray[np.uint32], values: npt.NDArray[np.float32]) -> Indexed:

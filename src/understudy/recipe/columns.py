@@ -19,8 +19,10 @@ import pyarrow as pa
 from understudy.hashing import hash_strings, hash_text, hash_words, mix, string_buffers
 from understudy.recipe import kernels
 from understudy.values import read_numbers, read_texts, read_truths
+from understudy.values.coded import CODED, Coded, coded
 
 Floats = npt.NDArray[np.float64]
+Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
 
@@ -42,20 +44,37 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """n numbers as k that are computed with and a code for each row; NaN for missing and invalid."""
+
+    values: Floats
+    codes: Int32s | None = None
+    """Which of the values each row has [n]; None where they are the rows' own."""
+
+    @property
+    def of_rows(self) -> Floats:
+        """The numbers row by row, float64[n]."""
+        return self.values if self.codes is None else self.values[self.codes]
+
+
+@dataclass(frozen=True)
 class Values:
     """The hashed categories or tokens of n observations.
 
-    Observation i has hashes[offsets[i]:offsets[i + 1]]; without offsets each observation has exactly one.
+    With codes, observation i has exactly hashes[codes[i]]; with offsets, hashes[offsets[i]:offsets[i + 1]].
     """
 
     hashes: UInt64s
     offsets: Int64s | None = None
+    codes: Int32s | None = None
 
     @property
     def ragged(self) -> tuple[Int64s, UInt64s]:
         """Offsets int64[n + 1] and hashes, also where each observation has exactly one."""
-        offsets = np.arange(len(self.hashes) + 1) if self.offsets is None else self.offsets
-        return offsets, self.hashes
+        if self.codes is not None:
+            return np.arange(len(self.codes) + 1), self.hashes[self.codes]
+        assert self.offsets is not None
+        return self.offsets, self.hashes
 
     def distinct(self) -> Values:
         """Return these values without repetition within an observation, in order of first occurrence."""
@@ -67,7 +86,7 @@ class Values:
 
 
 Column: TypeAlias = Any
-"""NUMERIC: float64[n], NaN for missing and invalid; TEXT: an Arrow string array, which has no type; else Values."""
+"""NUMERIC: Numbers; TEXT: an Arrow string array, which has no type; else Values."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +109,47 @@ Cell: TypeAlias = Spelled | tuple[Token, ...]
 
 
 def read_column(array: pa.Array, kind: Kind) -> Column:
-    """Read n cells of an attribute as its declared type."""
+    """Read n cells of an attribute as its declared type, each different cell once."""
     if kind is Kind.NUMERIC:
-        numbers = read_numbers(array).values
-        return np.where(np.isfinite(numbers), numbers, np.nan)
+        return _read_numbers(array)
     if kind is Kind.BINARY:
-        truths = read_truths(array).values
-        return Values(hash_words(np.where(np.isnan(truths), MISSING, truths + 1).astype(np.uint64), SEED))
-    texts = read_texts(array)
-    return texts if kind is Kind.TEXT else Values(hash_strings(texts, SEED))
+        return _read_truths(array)
+    if kind is Kind.TEXT:
+        return read_texts(array)
+    cells, codes = _different(array)
+    return Values(np.append(hash_strings(read_texts(cells), SEED), np.uint64(hash_text("", SEED))), codes=codes)
+
+
+def _different(array: pa.Array) -> Coded:
+    """Return the k different cells of a column of any type, and a code for each row: k where it is null."""
+    if array.type != CODED and array.type != pa.string():
+        array = array.dictionary_encode()
+        return Coded(array.dictionary, np.asarray(array.indices.fill_null(len(array.dictionary))))
+    return coded(array)
+
+
+def _read_numbers(array: pa.Array) -> Numbers:
+    if array.type not in (CODED, pa.string()):
+        return Numbers(_finite(read_numbers(array).values))
+    cells, codes = coded(array)
+    return Numbers(np.append(_finite(read_numbers(cells).values), np.nan), codes)
+
+
+def _finite(numbers: Floats) -> Floats:
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def _read_truths(array: pa.Array) -> Values:
+    cells, codes = _different(array)
+    truths = np.append(read_truths(cells).values, np.nan)
+    found = np.where(np.isnan(truths), MISSING, truths + 1).astype(np.int32)
+    return Values(hash_words(np.arange(3, dtype=np.uint64), SEED), codes=found[codes])
 
 
 def spell_cells(array: pa.Array, kind: Kind, name: str) -> list[Cell]:
     """Read n cells of the attribute `name` as `read_column` does, one by one and in words."""
     if kind is Kind.NUMERIC:
-        return [Spelled(name, value) for value in read_column(array, kind).tolist()]
+        return [Spelled(name, value) for value in _read_numbers(array).of_rows.tolist()]
     if kind is Kind.BINARY:
         return [(_spell_truth(name, truth),) for truth in read_truths(array).values.tolist()]
     texts = read_texts(array).to_pylist()

@@ -1,11 +1,13 @@
 """How many bins does a number deserve? The count whose bins predict the target best where they were not counted.
 
 Each count is judged by cross-validation on one attribute alone: the target's smoothed mean (or class frequencies) in
-each bin, learned on four folds, is scored on the fifth. All sums are taken once, by bin and fold; leaving a fold out is
-a subtraction.
+each bin, learned on four folds, is scored on the fifth. Numbers are sorted and outcomes summed up once for all counts;
+what lies in a bin, and leaving a fold out, are subtractions.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 
 from understudy.hashing import fractions, hash_words
 from understudy.recipe.columns import Floats, Int64s, Kind, read_column
-from understudy.recipe.transformations import learn_bins
+from understudy.recipe.transformations import edges_between
 from understudy.schema import ModelType
 from understudy.values import read_texts
 
@@ -34,7 +36,7 @@ class Evidence:
 
     def __init__(self, target: pa.Array, model_type: ModelType) -> None:
         if model_type is ModelType.REGRESSION:
-            numbers = read_column(target, Kind.NUMERIC)
+            numbers = read_column(target, Kind.NUMERIC).of_rows
             self.known = ~np.isnan(numbers)
             self._outcomes = _moments(numbers[self.known])
         else:
@@ -47,14 +49,12 @@ class Evidence:
 
     def best_count(self, numbers: Floats) -> int:
         """Return the number of bins that predicts best, the fewest among equals; float64[n] with NaN for missing."""
-        numbers = numbers[self.known]
-        gains = [self._score(_codes(numbers, count)) for count in BIN_COUNTS]
+        sums = _RunningSums(numbers[self.known], self._folds, self._outcomes)
+        gains = [self._score(sums.by_bin(count)) for count in BIN_COUNTS]
         return BIN_COUNTS[int(np.argmax(gains))]
 
-    def _score(self, codes: Int64s) -> float:
+    def _score(self, sums: Floats) -> float:
         """Return the held-out log-likelihood, or minus the squared error, of the bins' smoothed means."""
-        bins = int(codes.max(initial=0)) + 1
-        sums = _sum_by(codes * FOLDS + self._folds, self._outcomes, bins * FOLDS).reshape(bins, FOLDS, -1)
         learned = sums.sum(axis=1, keepdims=True) - sums
         overall = learned.sum(axis=0, keepdims=True)
         if self._squared:
@@ -62,6 +62,28 @@ class Evidence:
         prior = (overall + 1.0) / (overall + 1.0).sum(axis=2, keepdims=True)
         frequencies = (learned + PRIOR_WEIGHT * prior) / (learned.sum(axis=2, keepdims=True) + PRIOR_WEIGHT)
         return float((sums * np.log(frequencies)).sum())
+
+
+class _RunningSums:
+    """Sums of outcomes up to every number, one fold after the other: those of any bin are a subtraction."""
+
+    def __init__(self, numbers: Floats, folds: Int64s, outcomes: Floats) -> None:
+        """Take n numbers, NaN where missing, with the fold [n] and the outcomes [n, m] of each."""
+        order = np.lexsort((numbers, folds))  # NaN comes last in each fold
+        self._starts = np.searchsorted(folds[order], np.arange(FOLDS + 1))
+        self._ordered = [numbers[order[a:b]] for a, b in itertools.pairwise(self._starts)]
+        self._known = np.sort(numbers[~np.isnan(numbers)])
+        self._running = np.concatenate([np.zeros((1, outcomes.shape[1])), np.cumsum(outcomes[order], axis=0)])
+
+    def by_bin(self, count: int) -> Floats:
+        """Return the sums [bins, folds, m] in each of at most `count` bins; the last bin is that of missing numbers."""
+        edges = np.append(edges_between(self._known, count), np.inf)
+        return np.stack([self._of_fold(fold, edges) for fold in range(FOLDS)], axis=1)
+
+    def _of_fold(self, fold: int, edges: Floats) -> Floats:
+        ends = np.searchsorted(self._ordered[fold], edges, side="right")
+        bounds = self._starts[fold] + np.concatenate([[0], ends, [len(self._ordered[fold])]])
+        return np.diff(self._running[bounds], axis=0)
 
 
 def _squared_score(sums: Floats, learned: Floats, overall: Floats) -> float:
@@ -86,14 +108,3 @@ def _memberships(labels: pa.Array) -> Floats:
     classes = min(len(counts), MAX_CLASSES)
     members: Floats = np.eye(classes)[np.minimum(ranks[codes], classes - 1)]
     return members
-
-
-def _codes(numbers: Floats, count: int) -> Int64s:
-    """Return the numbers of the bins, from 1, as `quantile_bin` does; 0 is missing."""
-    codes = np.searchsorted(learn_bins(numbers, count), numbers, side="left") + 1
-    return np.where(np.isnan(numbers), 0, codes).astype(np.int64)
-
-
-def _sum_by(groups: Int64s, outcomes: Floats, size: int) -> Floats:
-    columns = [np.bincount(groups, weights=column, minlength=size) for column in outcomes.T]
-    return np.stack(columns, axis=1).astype(np.float64)

@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from understudy.errors import RecipeError
-from understudy.features import Features
+from understudy.features import FeatureColumn, FeatureColumns, Features, Number, Single, Tokens
 from understudy.hashing import hash_text, mix
 from understudy.recipe import kernels
 from understudy.recipe.columns import (
     Cell,
     Column,
     Floats,
-    Int64s,
     Kind,
+    Numbers,
     Spelled,
     read_column,
     spell_cells,
@@ -57,17 +57,13 @@ class FittedRecipe:
         number gives one key with the normalised number, or 1 under a second key where it is missing. A column that the
         batch lacks counts as null throughout.
         """
+        return self.columns(batch).sparse()
+
+    def columns(self, batch: pa.RecordBatch) -> FeatureColumns:
+        """Turn n observations into columns of features, one for each output: what `features` gives row by row."""
         columns = _Columns(batch, self.learned)
-        made = [(seed, columns.output(output)) for output, seed in zip(self.outputs, self._seeds, strict=True)]
-        sizes = np.zeros(batch.num_rows + 1, np.int64)
-        for _, column in made:
-            sizes[1:] += _sizes(column)
-        indptr = np.cumsum(sizes)
-        keys, values = np.empty(indptr[-1], np.uint64), np.empty(indptr[-1], np.float32)
-        ends = indptr[:-1].copy()
-        for seed, column in made:
-            _write(column, seed, ends, keys, values)
-        return Features(indptr, keys, values)
+        made = (_column(columns.output(output), seed) for output, seed in zip(self.outputs, self._seeds, strict=True))
+        return FeatureColumns(batch.num_rows, tuple(made))
 
     def explain(self, batch: pa.RecordBatch) -> list[list[tuple[str, int, float]]]:
         """Name every feature of every observation: (`age in (25, 32]`, key, value), in the order of `features`.
@@ -168,7 +164,7 @@ class _Columns:
             self.learn(each)
         learn = TRANSFORMATIONS[expression.function].learn
         if learn is not None:
-            self.learned[expression] = learn(self.column(expression.inputs[0]), expression.argument or 0)
+            self.learned[expression] = learn(self.column(expression.inputs[0]).of_rows, expression.argument or 0)
 
     def _make(self, expression: Expression) -> Column:
         if isinstance(expression, Variable):
@@ -206,22 +202,13 @@ def _number_keys(seed: int) -> tuple[int, int]:
     return mix(seed ^ mix(_NUMBER)), mix(seed ^ mix(_MISSING_NUMBER))
 
 
-def _sizes(column: Column) -> Int64s | int:
-    """Return how many features each observation gets of an output."""
-    if isinstance(column, np.ndarray):
-        sizes: Int64s = (column != 0.0).astype(np.int64)
-        return sizes
-    return 1 if column.offsets is None else np.diff(column.offsets)
-
-
-def _write(column: Column, seed: int, ends: Int64s, keys: np.ndarray, values: np.ndarray) -> None:
-    if isinstance(column, np.ndarray):
-        key, missing = _number_keys(seed)
-        kernels.write_numbers(column, np.uint64(key), np.uint64(missing), ends, keys, values)
-    elif column.offsets is None:
-        kernels.write_single(column.hashes, np.uint64(seed), ends, keys, values)
-    else:
-        kernels.write_ragged(column.offsets, column.hashes, np.uint64(seed), ends, keys, values)
+def _column(column: Column, seed: int) -> FeatureColumn:
+    """Give what an output makes of the rows the keys of that output."""
+    if isinstance(column, Numbers):
+        return Number(*_number_keys(seed), column.of_rows)
+    keys = np.empty_like(column.hashes)
+    kernels.keys_of(column.hashes, np.uint64(seed), keys)
+    return Tokens(column.offsets, keys) if column.codes is None else Single(keys, column.codes)
 
 
 def _name(cell: Cell, seed: int) -> Sequence[tuple[str, int, float]]:

@@ -214,10 +214,28 @@ def combine(left_offsets, left, right_offsets, right, out_offsets, out):  # type
 
 
 @nb.njit(nogil=True, cache=True)
-def combine_single(left, right, out):  # type: ignore[no-untyped-def]
-    """Write the hash of the one pair of each observation."""
-    for row in range(len(out)):
-        out[row] = chain(left[row], right[row])
+def combine_single(left, left_codes, right, right_codes):  # type: ignore[no-untyped-def]
+    """Return the hash of each different pair, in order of first occurrence, and which of them each observation has."""
+    rows = len(left_codes)
+    size = 4
+    while size < 2 * rows:
+        size *= 2
+    pairs = np.empty(size, np.int64)
+    taken = np.zeros(size, np.int32)  # 1 + the pair's code; 0 is free
+    hashes, codes = np.empty(rows, np.uint64), np.empty(rows, np.int32)
+    found = 0
+    for row in range(rows):
+        pair = np.int64(left_codes[row]) * len(right) + right_codes[row]
+        slot = np.int64(mix64(np.uint64(pair)) & np.uint64(size - 1))
+        while taken[slot] != 0 and pairs[slot] != pair:
+            slot = (slot + 1) & (size - 1)
+        if taken[slot] == 0:
+            hashes[found] = chain(left[left_codes[row]], right[right_codes[row]])
+            pairs[slot] = pair
+            found += 1
+            taken[slot] = found
+        codes[row] = taken[slot] - 1
+    return hashes[:found].copy(), codes
 
 
 @nb.njit(nogil=True, cache=True)
@@ -248,39 +266,7 @@ def keep_distinct(offsets, hashes, out_offsets, out):  # type: ignore[no-untyped
 
 
 @nb.njit(nogil=True, cache=True)
-def write_single(hashes, seed, ends, keys, values):  # type: ignore[no-untyped-def]
-    """Append one feature of value 1 to every row; `ends` moves along."""
-    for row in range(len(hashes)):
-        at = ends[row]
-        keys[at] = mix64(seed ^ hashes[row])
-        values[at] = 1.0
-        ends[row] = at + 1
-
-
-@nb.njit(nogil=True, cache=True)
-def write_ragged(offsets, hashes, seed, ends, keys, values):  # type: ignore[no-untyped-def]
-    """Append k features of value 1/sqrt(k) to a row that has k values; `ends` moves along."""
-    for row in range(len(offsets) - 1):
-        at = ends[row]
-        value = 1.0 / np.sqrt(max(offsets[row + 1] - offsets[row], 1))
-        for i in range(offsets[row], offsets[row + 1]):
-            keys[at] = mix64(seed ^ hashes[i])
-            values[at] = value
-            at += 1
-        ends[row] = at
-
-
-@nb.njit(nogil=True, cache=True)
-def write_numbers(numbers, key, missing_key, ends, keys, values):  # type: ignore[no-untyped-def]
-    """Append each number under `key`, or 1 under `missing_key` for NaN; a zero is no feature. `ends` moves along."""
-    for row in range(len(numbers)):
-        number = numbers[row]
-        at = ends[row]
-        if np.isnan(number):
-            keys[at] = missing_key
-            values[at] = 1.0
-            ends[row] = at + 1
-        elif number != 0.0:
-            keys[at] = key
-            values[at] = number
-            ends[row] = at + 1
+def keys_of(hashes, seed, keys):  # type: ignore[no-untyped-def]
+    """Write the key of every value of one output, which has a seed of its own."""
+    for i in range(len(hashes)):
+        keys[i] = mix64(seed ^ hashes[i])

@@ -145,7 +145,7 @@ def _bin_counts(schema: Schema, table: pa.Table, model_type: ModelType) -> dict[
     if schema.target is None or not numeric:
         return dict.fromkeys(numeric, DEFAULT_BINS)
     evidence = Evidence(_array(table, schema.target), model_type)
-    return {name: evidence.best_count(read_column(_array(table, name), Kind.NUMERIC)) for name in numeric}
+    return {name: evidence.best_count(read_column(_array(table, name), Kind.NUMERIC).of_rows) for name in numeric}
 
 
 def _unspaced(table: pa.Table, texts: Sequence[str]) -> list[str]:

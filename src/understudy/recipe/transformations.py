@@ -28,6 +28,7 @@ from understudy.recipe.columns import (
     Column,
     Floats,
     Kind,
+    Numbers,
     Spelled,
     Token,
     Values,
@@ -72,7 +73,11 @@ def learn_bins(numbers: Floats, count: int) -> Floats:
     An edge is a value of the sample: the k-th of `count` quantiles by the inverse of the empirical distribution. Equal
     edges merge, and none is the greatest value, so fewer distinct values give fewer bins.
     """
-    ordered = np.sort(numbers[~np.isnan(numbers)])
+    return edges_between(np.sort(numbers[~np.isnan(numbers)]), count)
+
+
+def edges_between(ordered: Floats, count: int) -> Floats:
+    """Return the edges of `learn_bins` of ascending numbers."""
     if len(ordered) == 0:
         return np.empty(0)
     ranks = -(-np.arange(1, count) * len(ordered) // count) - 1
@@ -88,7 +93,10 @@ def _bin_codes(numbers: Floats, edges: Floats) -> npt.NDArray[np.uint64]:
 
 
 def _quantile_bin(columns: Sequence[Column], _: int, edges: Floats) -> Column:
-    return Values(hash_words(_bin_codes(columns[0], edges), SEED))
+    numbers: Numbers = columns[0]
+    codes = _bin_codes(numbers.values, edges).astype(np.int32)
+    hashes = hash_words(np.arange(len(edges) + 2, dtype=np.uint64), SEED)
+    return Values(hashes, codes=codes if numbers.codes is None else codes[numbers.codes])
 
 
 def _spell_bin(cells: Sequence[Cell], _: int, edges: Floats) -> Cell:
@@ -133,7 +141,8 @@ def _standardise(numbers: Floats, scale: Floats) -> Floats:
 
 
 def _normalize(columns: Sequence[Column], _: int, scale: Floats) -> Column:
-    return _standardise(columns[0], scale)
+    numbers: Numbers = columns[0]
+    return Numbers(_standardise(numbers.values, scale), numbers.codes)
 
 
 def _spell_normalize(cells: Sequence[Cell], _: int, scale: Floats) -> Cell:
@@ -263,10 +272,9 @@ def _cartesian(columns: Sequence[Column], _: int, __: Floats) -> Column:
 
 
 def _combine(left: Values, right: Values) -> Values:
-    if left.offsets is None and right.offsets is None:
-        out = np.empty_like(left.hashes)
-        kernels.combine_single(left.hashes, right.hashes, out)
-        return Values(out)
+    if left.codes is not None and right.codes is not None:
+        hashes, codes = kernels.combine_single(left.hashes, left.codes, right.hashes, right.codes)
+        return Values(hashes, codes=codes)
     (left_offsets, left_hashes), (right_offsets, right_hashes) = left.ragged, right.ragged
     pairs = np.diff(left_offsets) @ np.diff(right_offsets)
     offsets, out = np.empty_like(left_offsets), np.empty(pairs, np.uint64)

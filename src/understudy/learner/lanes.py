@@ -1,0 +1,222 @@
+"""Lanes: some float32 side by side as one value of a compiled kernel, one register wide.
+
+numba does not make vector code of short loops over arrays, as two arrays might overlap. `Lanes` says outright what is
+meant: a kernel reads like arithmetic on one number, and LLVM turns each operation into one instruction for all lanes,
+on any processor. Lanes live in registers, are loaded from and stored to addresses, and never pass in or out of Python.
+
+`lanes8()` gives the zero of eight lanes; kernels take such a zero to be told how wide they are to be.
+"""
+# ruff: noqa: ANN001, ANN201, ANN202, ANN204 (numba infers a kernel's types; typing is by its rules)
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numba as nb
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+_FLOAT, _DOUBLE, _INT = ir.FloatType(), ir.DoubleType(), ir.IntType(32)
+
+FAST = ("nsz", "arcp", "contract", "afn", "reassoc")
+"""What LLVM may do with floats: all but what would make tests for NaN void."""
+
+
+class LanesType(types.Type):
+    """The type of `width` float32 side by side."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        super().__init__(name=f"Lanes({width})")
+
+
+@register_model(LanesType)
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, dmm, fe_type):  # type: ignore[no-untyped-def]
+        super().__init__(dmm, fe_type, ir.VectorType(_FLOAT, fe_type.width))
+
+
+def _constant(vector: Any, value: float) -> Any:
+    return ir.Constant(vector, [value] * vector.count)
+
+
+def _zero(width: int) -> Any:
+    @intrinsic
+    def zero(typing_context):  # type: ignore[no-untyped-def]
+        def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            return _constant(context.get_value_type(signature.return_type), 0.0)
+
+        return LanesType(width)(), emit
+
+    return zero
+
+
+lanes1, lanes4, lanes8, lanes16 = _zero(1), _zero(4), _zero(8), _zero(16)
+
+
+@intrinsic
+def width_of(typing_context, lanes):  # type: ignore[no-untyped-def]
+    """Return how many lanes there are, known when the kernel is compiled."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return ir.IntType(64)(signature.args[0].width)
+
+    return types.int64(lanes), emit
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+def _pointer(builder: Any, address: Any, kind: Any) -> Any:
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+@intrinsic
+def load(typing_context, like, address):  # type: ignore[no-untyped-def]
+    """Load as many lanes as `like` has from an address (int64)."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        vector = context.get_value_type(signature.return_type)
+        return builder.load(_pointer(builder, args[1], vector), align=4)
+
+    return like(like, types.int64), emit
+
+
+@intrinsic
+def store(typing_context, address, lanes):  # type: ignore[no-untyped-def]
+    """Store lanes at an address (int64)."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        vector = context.get_value_type(signature.args[1])
+        builder.store(args[1], _pointer(builder, args[0], vector), align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, lanes), emit
+
+
+@intrinsic
+def add_to(typing_context, address, lanes):  # type: ignore[no-untyped-def]
+    """Add lanes to as many float64 at an address (int64)."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        wide = ir.VectorType(_DOUBLE, signature.args[1].width)
+        place = _pointer(builder, args[0], wide)
+        total = builder.fadd(builder.load(place, align=8), builder.fpext(args[1], wide))
+        builder.store(total, place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, lanes), emit
+
+
+@intrinsic
+def prefetch(typing_context, address):  # type: ignore[no-untyped-def]
+    """Ask for the line of memory at an address (int64), to be written soon."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _INT, _INT, _INT])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [builder.inttoptr(args[0], byte), _INT(1), _INT(3), _INT(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), emit
+
+
+@intrinsic
+def spread(typing_context, like, value):  # type: ignore[no-untyped-def]
+    """Put one float32 into every lane."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        vector = context.get_value_type(signature.return_type)
+        single = builder.insert_element(ir.Constant(vector, ir.Undefined), args[1], _INT(0))
+        places = ir.Constant(ir.VectorType(_INT, vector.count), [0] * vector.count)
+        return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), places)
+
+    return like(like, types.float32), emit
+
+
+# --- arithmetic ------------------------------------------------------------------------------------------------------
+
+
+def _operator(function: Callable[[Any, Any], Any], emit_one: Callable[[Any, Any, Any], Any]) -> None:
+    """Let an operator of Python work on two equally wide lanes."""
+
+    @infer_global(function)
+    class Typing(AbstractTemplate):  # type: ignore[misc]
+        def generic(self, args, kws):  # type: ignore[no-untyped-def]
+            if len(args) == 2 and isinstance(args[0], LanesType) and args[0] == args[1]:
+                return signature(args[0], *args)
+            return None
+
+    @lower_builtin(function, LanesType, LanesType)
+    def lower(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return emit_one(builder, *args)
+
+
+_operator(operator.add, lambda builder, a, b: builder.fadd(a, b, flags=FAST))
+_operator(operator.sub, lambda builder, a, b: builder.fsub(a, b, flags=FAST))
+_operator(operator.mul, lambda builder, a, b: builder.fmul(a, b, flags=FAST))
+_operator(operator.truediv, lambda builder, a, b: builder.fdiv(a, b, flags=FAST))
+
+
+def _library(name: str, arguments: int) -> Any:
+    """Make a function of lanes out of LLVM's function of that name."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        vector = context.get_value_type(signature.return_type)
+        kind = ir.FunctionType(vector, [vector] * arguments)
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{vector.count}f32")
+        return builder.call(function, args, fastmath=FAST)
+
+    if arguments == 1:
+
+        @intrinsic
+        def unary(typing_context, lanes):  # type: ignore[no-untyped-def]
+            return lanes(lanes), emit
+
+        return unary
+
+    @intrinsic
+    def binary(typing_context, left, right):  # type: ignore[no-untyped-def]
+        return left(left, right), emit
+
+    return binary
+
+
+root, floor, size = _library("sqrt", 1), _library("floor", 1), _library("fabs", 1)
+least, most = _library("minnum", 2), _library("maxnum", 2)
+
+
+@intrinsic
+def where_positive(typing_context, test, then, other):  # type: ignore[no-untyped-def]
+    """Take a lane of `then` where `test` is 0 or more, else of `other`."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        vector = context.get_value_type(signature.return_type)
+        chosen = builder.fcmp_ordered(">=", args[0], _constant(vector, 0.0))
+        return builder.select(chosen, args[1], args[2])
+
+    return test(test, then, other), emit
+
+
+@intrinsic
+def power_of_two(typing_context, whole):  # type: ignore[no-untyped-def]
+    """Return 2**whole for whole numbers from -126 to 127, by writing them into the exponent's bits."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        vector = context.get_value_type(signature.return_type)
+        whole_numbers = ir.VectorType(_INT, vector.count)
+        exponent = builder.add(builder.fptosi(args[0], whole_numbers), _constant(whole_numbers, 127))
+        return builder.bitcast(builder.shl(exponent, _constant(whole_numbers, 23)), vector)
+
+    return whole(whole), emit
+
+
+@nb.njit(inline="always")
+def address_of(array):  # type: ignore[no-untyped-def]
+    """Return where an array's first element lies: helpers given an address count no references."""
+    return array.ctypes.data
