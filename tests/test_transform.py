@@ -7,6 +7,7 @@ import pytest
 
 from understudy.errors import ConfigError, TransformError
 from understudy.transform import TransformSource, collect, load, prove_row_wise
+from understudy.values import CODED, coded_batch, plain_batch
 
 ROWS = pa.RecordBatch.from_pydict({"id": [1, 2, 3], "city": ["Rome", "Bern", "Oslo"], "policy": ["a", "b", "a"]})
 
@@ -63,6 +64,19 @@ def test_loaded_function_transforms_batches():
         "    return pa.RecordBatch.from_pydict({'n': numbers, 'none': pa.nulls(len(batch))})"
     )
     assert transform(ROWS).schema == pa.schema([("n", pa.float64()), ("none", pa.string())])
+
+
+def test_function_never_sees_coded_columns():
+    """Rows that travel coded reach the function plain, and its columns of text travel on as the rows came."""
+    transform = _loaded(UPPER)
+    plain, found = transform(ROWS), transform(coded_batch(ROWS))
+    assert plain.schema.types == [pa.int64(), *[pa.string()] * 3]
+    assert found.schema.types == [pa.int64(), *[CODED] * 3]
+    assert plain_batch(found).equals(plain)
+    encoding = _loaded(
+        "def expand(batch): return batch.set_column(1, 'city', batch.column('city').dictionary_encode())"
+    )
+    assert encoding(ROWS).equals(ROWS)
 
 
 def test_two_versions_live_side_by_side_without_disk_or_sys_modules(tmp_path):

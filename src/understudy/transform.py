@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from understudy.errors import ConfigError, TransformError
-from understudy.values import canonical_batch, read_texts
+from understudy.values import CODED, canonical_batch, coded_batch, plain_batch, read_texts
 
 PROOF_ROWS = 200
 """Rows of a sample that are run one by one at most."""
@@ -148,10 +148,14 @@ class Transform:
         self._function = function
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Transform one batch; raises TransformError where the function fails or breaks its contract."""
+        """Transform one batch; raises TransformError where the function fails or breaks its contract.
+
+        The function never sees coded columns. Where the batch has some, the result's columns of text are coded, too.
+        """
         with _running(self.source):
-            result = self._function(batch)
-        return canonical_batch(self._checked(result, batch.num_rows))
+            result = self._function(plain_batch(batch))
+        observations = canonical_batch(self._checked(result, batch.num_rows))
+        return coded_batch(observations) if CODED in batch.schema.types else plain_batch(observations)
 
     def _checked(self, result: object, rows: int) -> pa.RecordBatch:
         name = self.source.function

@@ -18,7 +18,7 @@ import pytest
 
 from understudy.errors import ExtractError
 from understudy.extract import read_database, read_files
-from understudy.values import read_numbers, read_texts, row_keys
+from understudy.values import CODED, read_numbers, read_texts, row_keys
 
 BANKING = Path(__file__).parents[2].parent / "shared" / "data" / "banking" / "banking.csv.gz"
 POSTGRESQL = "postgresql://postgres@127.0.0.1/test"
@@ -196,7 +196,7 @@ def test_sqlite_columns_are_typed_by_all_their_rows(sqlite):
     rows = [(1, 1, 1, None, "x")] * 70_000 + [(2, 0.5, "x", None, b"\xff")]
     sqlite.fill("a, b, c, d, e", rows)
     table = _table(sqlite.read("select * from {t} order by rowid -- all of them\n;"))
-    assert table.schema.types == [pa.int64(), pa.float64(), pa.string(), pa.string(), pa.string()]
+    assert table.schema.types == [pa.int64(), pa.float64(), CODED, CODED, CODED]
     assert list(table.slice(69_999).to_pylist()[0].values()) == [1, 1.0, "1", None, "x"]
     assert list(table.slice(70_000).to_pylist()[0].values()) == [2, 0.5, "x", None, "ff"]
 

@@ -14,6 +14,7 @@ from understudy.errors import ExtractError
 from understudy.extract import delimited, read_files
 from understudy.extract.delimited import read_csv
 from understudy.extract.extraction import Rejections
+from understudy.values import CODED
 
 
 def _rows(extraction):
@@ -217,12 +218,27 @@ def test_zstd_is_read_and_a_cut_file_is_named(tmp_path):
         _rows(read_files("b.csv.gz", tmp_path))
 
 
+def test_text_travels_coded_whatever_the_format(tmp_path):
+    """One stream has one schema: columns of text are dictionaries of different cells, from files of any format."""
+    (tmp_path / "a.csv").write_text("city\nRome\n Rome\nBern\n")
+    (tmp_path / "a.jsonl").write_text('{"city": "Rome"}\n{"city": "Rome"}\n{"city": "Bern"}\n')
+    pq.write_table(pa.table({"city": ["Rome", "Rome", "Bern"]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"city": pa.array(["Rome", "Rome", "Bern"]).dictionary_encode()}), tmp_path / "b.parquet")
+    for name in ("a.csv", "a.jsonl", "a.parquet", "b.parquet", ["a.csv", "b.parquet"]):
+        extraction = read_files(name, tmp_path)
+        assert extraction.schema == pa.schema([("city", CODED)])
+        for batch in extraction:
+            assert batch.schema == extraction.schema
+            assert batch.column("city").dictionary.to_pylist() == ["Rome", "Bern"]
+            assert batch.column("city").to_pylist() == ["Rome", "Rome", "Bern"]
+
+
 def test_parquet_files_agree_on_types(tmp_path):
     """Integers in one file and floats in another make a float column; numbers and texts make a text column."""
     pq.write_table(pa.table({"n": [1, None], "m": [1, 2], "k": [1, 2]}), tmp_path / "1.parquet")
     pq.write_table(pa.table({"n": [0.5], "m": ["x"], "k": pa.array([3], pa.int8())}), tmp_path / "2.parquet")
     extraction = read_files("*.parquet", tmp_path)
-    assert extraction.schema == pa.schema([("n", pa.float64()), ("m", pa.string()), ("k", pa.int64())])
+    assert extraction.schema == pa.schema([("n", pa.float64()), ("m", CODED), ("k", pa.int64())])
     assert [tuple(row.values()) for row in _rows(extraction)] == [(1.0, "1", 1), (None, "2", 2), (0.5, "x", 3)]
     (tmp_path / "3.parquet").write_bytes(b"no parquet")
     with pytest.raises(ExtractError, match=r"3\.parquet cannot be read"):

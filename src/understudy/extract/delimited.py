@@ -23,7 +23,7 @@ import pyarrow.csv
 
 from understudy.errors import ExtractError
 from understudy.extract.extraction import ENCODING_HINT, NOT_UTF8, Rejections, check_columns
-from understudy.values import canonical_batch
+from understudy.values import canonical_batch, coded_batch
 
 BLOCK = 4_000_000
 """Bytes read at a time."""
@@ -72,7 +72,7 @@ def read_csv(
     columns = list(names) if names is not None else _header(blocks)
     check_columns(columns, name)
     records = _records(blocks, columns, rejected)
-    return columns, (canonical_batch(each.texts()) for each in records if each.good.any())
+    return columns, (canonical_batch(coded_batch(each.texts())) for each in records if each.good.any())
 
 
 @dataclass(frozen=True)

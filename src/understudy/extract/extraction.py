@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from understudy.errors import ExtractError
-from understudy.values import BATCH_ROWS
+from understudy.values import BATCH_ROWS, coded_batch, coded_schema
 
 MAX_SAMPLES = 20
 """Rejected lines that are kept to be shown."""
@@ -62,6 +62,8 @@ class Rejections:
 class Extraction:
     """Rows on their way out of a source; iterate once, and close (or use in a `with` statement).
 
+    Whatever the source, columns of text travel coded (`values.CODED`).
+
     Iterating raises ExtractError where rows cannot be had, where there are none, and at the end where the share of
     rejected lines exceeds `max_rejected`. The share is not judged before the end: many bad lines in the beginning say
     nothing about the whole.
@@ -70,6 +72,7 @@ class Extraction:
     schema: pa.Schema
     """Names and canonical types of the columns."""
     batches: Iterator[pa.RecordBatch]
+    """The source's rows in canonical form; text may be plain here."""
     sources: list[str]
     """Files, or the database's URL without its password; for the lineage."""
     rejected: Rejections = field(default_factory=Rejections)
@@ -80,6 +83,9 @@ class Extraction:
     rows: int = 0
     """Rows given so far."""
 
+    def __post_init__(self) -> None:
+        self.schema = coded_schema(self.schema)
+
     @property
     def columns(self) -> list[str]:
         """The columns' names."""
@@ -89,7 +95,7 @@ class Extraction:
         for batch in self.batches:
             self.rows += batch.num_rows
             for start in range(0, batch.num_rows, BATCH_ROWS):
-                yield batch.slice(start, BATCH_ROWS)
+                yield coded_batch(batch.slice(start, BATCH_ROWS))
         self._judge()
 
     def _judge(self) -> None:

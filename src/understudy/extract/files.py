@@ -16,7 +16,7 @@ from understudy.errors import ExtractError
 from understudy.extract.delimited import Readable, read_csv
 from understudy.extract.extraction import Extraction, Rejections, check_columns, next_rows
 from understudy.extract.jsonlines import read_json_lines
-from understudy.values import canonical_batch, canonical_type, conform_batch
+from understudy.values import CODED, canonical_batch, canonical_type, coded_schema, conform_batch
 
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
 _PARQUET = {".parquet", ".pq"}
@@ -162,12 +162,13 @@ def _part(file: _File, names: Sequence[str] | None, encoding: str, rejected: Rej
 
     with _reading(file):
         columns, _ = read()
-    return _Part(file, pa.schema([(column, pa.string()) for column in columns]), lambda: read()[1])
+    return _Part(file, pa.schema([(column, CODED) for column in columns]), lambda: read()[1])
 
 
 def _parquet_part(file: _File) -> _Part:
     with pq.ParquetFile(file.system.open_input_file(file.path)) as opened:
         schema = pa.schema([(field.name, canonical_type(_storage(field.type))) for field in opened.schema_arrow])
+    schema = coded_schema(schema)
     check_columns(schema.names, file.name)
     return _Part(file, schema, lambda: _parquet_batches(file))
 
@@ -199,7 +200,7 @@ def _common_schema(parts: list[_Part]) -> pa.Schema:
 def _wider(kinds: set[pa.DataType]) -> pa.DataType:
     if len(kinds) == 1:
         return next(iter(kinds))
-    return pa.float64() if kinds <= {pa.int64(), pa.float64()} else pa.string()
+    return pa.float64() if kinds <= {pa.int64(), pa.float64()} else CODED
 
 
 def _chained(parts: list[_Part], schema: pa.Schema) -> Batches:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from understudy.errors import ExtractError
 from understudy.extract.extraction import Extraction, Rejections
-from understudy.values import read_texts
+from understudy.values import plain_batch, plain_schema, read_texts
 
 
 @dataclass
@@ -78,7 +78,7 @@ def _fields(extractions: Sequence[Extraction], names: Sequence[str], column: str
 
 def _lookup(source: Extraction, name: str, column: str, warnings: list[str]) -> _Lookup:
     with source:
-        table = pa.Table.from_batches(list(source), source.schema)
+        table = pa.Table.from_batches(list(map(plain_batch, source)), plain_schema(source.schema))
     batch = pa.RecordBatch.from_arrays([part.combine_chunks() for part in table.columns], names=table.schema.names)
     named = pc.is_valid(batch.column(column))
     if lost := batch.num_rows - pc.sum(named).as_py():

@@ -19,7 +19,7 @@ from understudy.prediction import Column
 from understudy.sample import EvenSample
 from understudy.schema import Schema
 from understudy.spool import write_rows
-from understudy.values import row_keys
+from understudy.values import plain_batch, plain_schema, row_keys
 
 
 def asked_of_extract(project: Project) -> str:
@@ -50,20 +50,22 @@ def extract(
     workspace.begin(Extracted)
     with open_project(project, names=headerless_names(project)) as extraction:
         check(extraction.columns)
-        columns = tuple(Column(field.name, str(field.type)) for field in extraction.schema)
+        schema = plain_schema(extraction.schema)
+        columns = tuple(Column(field.name, str(field.type)) for field in schema)
         keyed = _key_columns(project, extraction.columns)
         sample, digest = EvenSample(), RowDigest()
         with workspace.keys.open("wb") as keys:
 
             def counted() -> Iterator[pa.RecordBatch]:
                 for batch in extraction:
+                    plain = plain_batch(batch)
                     keys.write(row_keys(batch, keyed).astype("<u8").tobytes())
                     digest.add(row_keys(batch, batch.schema.names))
-                    sample.add(batch)
+                    sample.add(plain)
                     progress.advance(batch.num_rows)
-                    yield batch
+                    yield plain
 
-            write_rows(workspace.extracted, extraction.schema, counted())
+            write_rows(workspace.extracted, schema, counted())
         pq.write_table(sample.table(), workspace.sample, compression="zstd")
         report = _report(project, extraction, columns, keyed, digest, time.perf_counter() - began)
     workspace.finish(report)

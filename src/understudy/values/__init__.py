@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from understudy.values.canonical import canonical_array, canonical_batch, canonical_text, canonical_type
 from understudy.values.cells import BATCH_ROWS, FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
-from understudy.values.coded import CODED, coded_batch, plain_batch
+from understudy.values.coded import CODED, coded_batch, coded_schema, plain_batch, plain_schema
 from understudy.values.keys import row_keys
 from understudy.values.reading import read_numbers, read_texts, read_truths
 from understudy.values.records import batch_of_records, conform_batch, text_of_record
@@ -32,8 +32,10 @@ __all__ = [
     "canonical_text",
     "canonical_type",
     "coded_batch",
+    "coded_schema",
     "conform_batch",
     "plain_batch",
+    "plain_schema",
     "read_numbers",
     "read_texts",
     "read_truths",

@@ -74,5 +74,10 @@ def coded_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([(field.name, CODED if field.type == pa.string() else field.type) for field in schema])
 
 
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of `plain_batch`: what is recorded of columns, however they travel."""
+    return pa.schema([(field.name, pa.string() if field.type == CODED else field.type) for field in schema])
+
+
 def _every_column(batch: pa.RecordBatch, change: Callable[[pa.Array], pa.Array]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([change(column) for column in batch.columns], names=batch.schema.names)
