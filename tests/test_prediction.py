@@ -6,7 +6,7 @@ import pytest
 
 from test_training import learn, task, world
 from understudy.errors import InvalidInput
-from understudy.prediction import Column, Predictor
+from understudy.prediction import FEW, Column, Predictor
 from understudy.schema import ModelType
 
 COLUMNS = tuple(Column(name, "string" if name == "colour" else "double") for name in ("x", "colour", "weight", "y"))
@@ -86,6 +86,35 @@ def test_rows_of_another_extract_are_brought_into_form(predictors):
     texts = [rows.column("colour"), rows.column("x").cast(pa.string()), pa.array(["?"] * 50)]
     foreign = pa.RecordBatch.from_arrays(texts, names=["colour", "x", "extra"])
     np.testing.assert_allclose(predictor.score(foreign), predictor.score(rows.drop_columns(["weight", "y"])))
+
+
+@pytest.mark.parametrize("kind", ModelType)
+def test_record_alone_is_answered_as_among_many(predictors, kind):
+    """One record is scored by itself, many in a batch: the same answers to the bit."""
+    predictor = predictors[kind]
+    cells = [None, 0.1, "0.90", 1, True, "n/a", 7.5e300]
+    records = [{"x": cell, "colour": colour} for cell in cells for colour in ("red", "Blue", None, 3, "")]
+    assert len(records) > FEW
+    alone = [predictor.predict([record], top=2)[0][0] for record in records]
+    assert predictor.predict(records, top=2)[0] == alone
+
+
+def test_observation_of_texts_is_scored_as_its_batch(predictors):
+    """By the schema alone, whatever the extract's types were: what is no number is missing, long text or short."""
+    model = predictors[ModelType.MULTICLASS].model
+    for x, colour in (("0.9", "blue"), ("tall", "blue"), ("1e3", "x" * 5000)):
+        batch = pa.RecordBatch.from_pydict({"x": [x], "colour": [colour]})
+        scores = predictors[ModelType.MULTICLASS].score_texts({"x": x, "colour": colour, "y": "red"})
+        np.testing.assert_array_equal(scores, model.score(batch)[0])
+
+
+def test_text_that_should_be_a_number_is_refused(predictors):
+    """A column of text that the model takes for numbers: the message names attribute, record and text."""
+    model = predictors[ModelType.BINARY].model
+    predictor = Predictor("ml-1", model, tuple(Column(column.name, "string") for column in COLUMNS))
+    assert predictor.predict([{"x": "0.9"}])[0] == predictors[ModelType.BINARY].predict([{"x": 0.9}])[0]
+    with pytest.raises(InvalidInput, match="'x' is NUMERIC, but record 1 holds 'tall'"):
+        predictor.predict([{"x": "tall"}])
 
 
 def test_missing_column_counts_as_empty(predictors):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -11,12 +12,19 @@ import pyarrow as pa
 
 from understudy.errors import InvalidInput
 from understudy.model import Model, Scores
+from understudy.recipe.single import Reader, Unfit
 from understudy.schema import AttributeType, ModelType
 from understudy.transform import Transform
-from understudy.values import batch_of_records, conform_batch, read_numbers, read_texts
+from understudy.values import batch_of_records, conform_batch, read_numbers, read_texts, text_of_record
+from understudy.values.single import CELL_OF_RECORD, Cell, holds_no_number
 
 THRESHOLD = 0.5
 """Score from which on a BINARY answer is the positive label (reference 8.1)."""
+
+FEW = 32
+"""Records up to which each is scored by itself, which takes less time than a batch."""
+
+RecordScorer = Callable[[Mapping[str, Any]], float | Scores]
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -60,13 +68,10 @@ class Predictor:
         self._columns = [(column.name, column.arrow) for column in columns]
         # What a record to be answered holds as its target is not looked at: it need not even have the right type.
         self._asked = [(name, kind) for name, kind in self._columns if name != model.target.name]
+        self.asked = frozenset(name for name, _ in self._asked)
+        """Names of the extracted columns that an answer may hang on: all but the target."""
         self._numeric = [a.name for a in model.schema.features if a.type is AttributeType.NUMERIC]
         self.transform = transform
-
-    @property
-    def asked(self) -> set[str]:
-        """Names of the extracted columns that an answer may hang on: all but the target."""
-        return {name for name, _ in self._asked}
 
     def observe(self, extracted: pa.RecordBatch) -> pa.RecordBatch:
         """Turn extracted rows into observations by this model's own function."""
@@ -88,11 +93,52 @@ class Predictor:
         ------
         InvalidInput : a value cannot be read as the number that its attribute is.
         """
-        batch, unknown = batch_of_records(records, self._asked)
-        aside = {self.model.target.name}
-        observations = self.observe(batch)
+        unknown = self._unknown(records)
+        if self.transform is None and len(records) <= FEW:
+            try:
+                scores = np.array([self._score_record(record) for record in records])
+                return self.answers(scores, top), unknown
+            except Unfit:
+                pass  # a batch answers, or says what is wrong
+        observations = self.observe(batch_of_records(records, self._asked)[0])
         self._refuse_wrong_types(observations)
-        return self.answers(self.model.score(observations), top), [name for name in unknown if name not in aside]
+        return self.answers(self.model.score(observations), top), unknown
+
+    def score_texts(self, observation: Mapping[str, str]) -> float | Scores:
+        """Score one observation, not a row as extracted, whose values are text.
+
+        What is left out or cannot be read counts as missing; the target and names that the model does not know are not
+        looked at.
+        """
+        try:
+            return self._score_texts(observation)
+        except Unfit:
+            batch, _ = batch_of_records([observation], [(name, pa.string()) for name in self._inputs])
+            scores: Scores = self.model.score(batch)[0]
+            return scores
+
+    @cached_property
+    def _inputs(self) -> list[str]:
+        """Names of the observations' columns but the target."""
+        schema = self.model.schema
+        return [name for name in schema.names if name != schema.target]
+
+    @cached_property
+    def _score_texts(self) -> RecordScorer:
+        return self.model.record_scorer(dict.fromkeys(self._inputs, text_of_record))
+
+    @cached_property
+    def _score_record(self) -> RecordScorer:
+        numeric = {name for name, kind in self._asked if kind == pa.string() and name in self._numeric}
+        readers: dict[str, Reader] = {name: CELL_OF_RECORD[kind] for name, kind in self._asked}
+        return self.model.record_scorer(readers | dict.fromkeys(numeric, _text_of_number))
+
+    def _unknown(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Name the attributes that the model does not know, in order of first occurrence; the target is no surprise."""
+        known = self.asked | {self.model.target.name}
+        if all(record.keys() <= known for record in records):
+            return []
+        return list(dict.fromkeys(name for record in records for name in record if name not in known))
 
     def answers(self, scores: Scores, top: int | None = None) -> list[Prediction]:
         """Turn scores into answers; `top` keeps the best N classes."""
@@ -100,18 +146,17 @@ class Predictor:
         if target.type is ModelType.REGRESSION:
             return [Prediction(self.model_id, None, value=value) for value in scores.tolist()]
         if target.type is ModelType.BINARY:
-            scores = np.column_stack([1 - scores, scores])
-        return [self._answer(row, top) for row in scores]
+            return [self._answer([1 - score, score], top) for score in scores.tolist()]
+        return [self._answer(row, top) for row in scores.tolist()]
 
-    def _answer(self, scores: Scores, top: int | None) -> Prediction:
-        classes = self.model.target.classes
-        best = np.argsort(-scores, kind="stable")
+    def _answer(self, scores: list[float], top: int | None) -> Prediction:
+        classes, numbers = self.model.target.classes, range(len(scores))
         if self.model.target.type is ModelType.BINARY:
-            label = classes[int(scores[1] >= THRESHOLD)]
+            label = classes[scores[1] >= THRESHOLD]
         else:
-            label = classes[int(best[0])]
-        shown = best[:top] if top is not None else range(len(classes))
-        return Prediction(self.model_id, None, label, {classes[int(i)]: float(scores[i]) for i in shown})
+            label = classes[max(numbers, key=scores.__getitem__)]
+        shown = numbers if top is None else sorted(numbers, key=lambda number: -scores[number])[:top]
+        return Prediction(self.model_id, None, label, {classes[number]: scores[number] for number in shown})
 
     def as_trained(self, extracted: pa.RecordBatch) -> pa.RecordBatch:
         """Give rows of another extract the columns that this model was trained with, and its function their types.
@@ -138,6 +183,14 @@ class Predictor:
                     f"attribute {name!r} is NUMERIC, but record {number} holds {text!r}",
                     "Give a number, or leave the attribute out.",
                 )
+
+
+def _text_of_number(value: object) -> Cell:
+    """Read a value of a column of text that the model takes for a number; raises ValueError where it is none."""
+    cell = text_of_record(value)
+    if holds_no_number(cell):
+        raise ValueError(cell)
+    return cell
 
 
 def _is_no_number(text: str) -> bool:

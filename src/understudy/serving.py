@@ -21,11 +21,12 @@ import pyarrow as pa
 from understudy.errors import UnderstudyError
 from understudy.house import House, Storehouse
 from understudy.model import Model, Weights
-from understudy.prediction import THRESHOLD, Column, Predictor
+from understudy.prediction import THRESHOLD, Predictor
 from understudy.recipe import fit, parse
 from understudy.schema import Attribute, AttributeType, ModelType, Schema
 from understudy.store.catalog import Entity
 from understudy.target import Target
+from understudy.values import batch_of_records
 
 _LOG = logging.getLogger(__name__)
 
@@ -206,6 +207,7 @@ class _Look:
 
 def _warmed(predictor: Predictor) -> Predictor:
     """Let a model answer an empty record, so that nobody waits for what it makes only when it is first asked."""
+    predictor.score_texts({})
     with contextlib.suppress(Exception):  # a project's own function may want more than an empty record
         predictor.predict([{}])
     return predictor
@@ -214,7 +216,7 @@ def _warmed(predictor: Predictor) -> Predictor:
 def warm_up() -> None:
     """Load the compiled kernels, which are read from their cache when they are first called.
 
-    A small model with every transformation answers a record; a process forked after this has the kernels, too.
+    A small model with every transformation scores a batch; a process forked after this has the kernels, too.
     """
     kinds = {"n": AttributeType.NUMERIC, "c": AttributeType.CATEGORICAL, "b": AttributeType.BINARY}
     kinds |= {"t": AttributeType.TEXT, "y": AttributeType.CATEGORICAL}
@@ -225,8 +227,8 @@ def warm_up() -> None:
     target = Target("y", ModelType.MULTICLASS, ("u", "v"))
     model = Model(target, schema.names, schema, fit(recipe, schema, sample), weights)
     for number in ("string", "double", "int64"):
-        columns = tuple(Column(name, number if name == "n" else "string") for name in schema.names)
-        Predictor("", model, columns).predict([{"n": 1, "c": "a", "b": "1", "t": "One word."}, {}])
+        columns = [(name, pa.type_for_alias(number if name == "n" else "string")) for name in schema.names]
+        model.score(batch_of_records([{"n": 1, "c": "a", "b": "1", "t": "One word."}, {}], columns)[0])
 
 
 _EVERYTHING = [

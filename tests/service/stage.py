@@ -8,12 +8,11 @@ from types import SimpleNamespace
 import botocore.loaders
 import botocore.model
 import msgspec
-import numpy as np
 
 from understudy.config import Place
 from understudy.config.tables import Serve, Store
 from understudy.house import Storehouse
-from understudy.schema import ModelType, Schema
+from understudy.schema import ModelType
 from understudy.service.context import Call, Service
 from understudy.service.operations import OPERATIONS
 from understudy.serving import Served
@@ -118,8 +117,7 @@ class Stage:
     def fake_served(self, model_id):
         """Return somebody who answers 2.5 to everything."""
         target = Target("y", ModelType.REGRESSION)
-        model = SimpleNamespace(target=target, schema=Schema.from_json(SCHEMA), score=lambda batch: np.array([2.5]))
-        return Served(model_id, SimpleNamespace(model=model))
+        return Served(model_id, SimpleNamespace(model=SimpleNamespace(target=target), score_texts=lambda record: 2.5))
 
     # What most tests begin with
 

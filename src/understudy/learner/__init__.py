@@ -4,6 +4,17 @@ from understudy.learner.learner import Fit, Settings, audition, learn
 from understudy.learner.live import Learner
 from understudy.learner.losses import probabilities
 from understudy.learner.rows import Rows
-from understudy.learner.scoring import decision
+from understudy.learner.scoring import SingleRows, decision, probability
 
-__all__ = ["Fit", "Learner", "Rows", "Settings", "audition", "decision", "learn", "probabilities"]
+__all__ = [
+    "Fit",
+    "Learner",
+    "Rows",
+    "Settings",
+    "SingleRows",
+    "audition",
+    "decision",
+    "learn",
+    "probabilities",
+    "probability",
+]

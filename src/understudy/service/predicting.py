@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
-import pyarrow as pa
 
 from understudy.model import Scores
 from understudy.schema import ModelType
@@ -14,12 +14,22 @@ from understudy.service.shapes import PredictInput
 from understudy.service.thresholds import is_positive
 from understudy.service.views import ALGORITHM, Answer
 from understudy.serving import Served
-from understudy.values import batch_of_records
+from understudy.values.single import rounded
 
 RECORD_LIMIT = 100 * 1024
 """Bytes of UTF-8 that a record's names and values may have together, as an observation of a file (reference 9)."""
 
 _LARGEST = float(np.finfo(np.float32).max)
+
+_LONGEST_CHARACTER = 4
+"""Bytes of UTF-8 that a character has at most."""
+
+
+class _Plain(PredictInput, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request as clients send it: nothing is null, nothing unknown."""
+
+
+_DECODER = msgspec.json.Decoder(_Plain)
 
 
 def predict(service: Service, call: Call, request: PredictInput) -> Answer:
@@ -32,42 +42,52 @@ def predict(service: Service, call: Call, request: PredictInput) -> Answer:
     served = _served(service, request.ml_model_id)
     if served is None:
         raise _nobody(service, request.ml_model_id)
-    return {"Prediction": answer(served, score(served, request.record))}
+    return {"Prediction": answer(served, served.predictor.score_texts(request.record))}
 
 
-def answers_from_memory(service: Service, document: object) -> bool:
-    """Tell whether a request's JSON names a model in memory: then nothing that may take long is asked."""
-    model_id = document.get("MLModelId") if isinstance(document, dict) else None
+def plain_request(body: bytes) -> PredictInput | None:
+    """Read a request's JSON in one go; None where it is no usual one, and `read_request` makes of it what can be made.
+
+    >>> plain_request(b'{"MLModelId": "ml-1", "Record": {"age": "41"}, "PredictEndpoint": ""}').record
+    {'age': '41'}
+    >>> plain_request(b'{"MLModelId": "ml-1", "Record": {"age": null}, "PredictEndpoint": ""}')
+    """
+    if rb"\u0000" in body:  # perhaps the character NUL, which a request may not hold
+        return None
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def answers_from_memory(service: Service, model_id: object) -> bool:
+    """Tell whether a request's MLModelId is that of a model in memory: then nothing that may take long is asked."""
     return isinstance(model_id, str) and _served(service, model_id) is not None
 
 
-def score(served: Served, record: dict[str, str]) -> Scores:
-    """Score one record: a number, or one for each class."""
-    schema = served.predictor.model.schema
-    columns = [(name, pa.string()) for name in schema.names if name != schema.target]
-    batch, _ = batch_of_records([record], columns)
-    scores: Scores = served.predictor.model.score(batch)[0]
-    return scores
-
-
-def answer(served: Served, scores: Scores) -> Answer:
-    """Return a prediction as the original spelled it.
+def answer(served: Served, scores: float | Scores) -> Answer:
+    """Return a prediction as the original spelled it: of a number, or of one for each class.
 
     A BINARY score is the probability of 1 also where the label is 0. Numbers are floats of 32 bits, widened.
     """
     target = served.predictor.model.target
-    details = {"Algorithm": ALGORITHM.upper(), "PredictiveModelType": target.type.value}
+    details = _DETAILS[target.type]
     if target.type is ModelType.REGRESSION:
         return {"predictedValue": _widened(float(scores)), "details": details}
     if target.type is ModelType.BINARY:
         shown = _widened(float(scores))
         label = "1" if is_positive(shown, served.threshold) else "0"
         return {"predictedLabel": label, "predictedScores": {label: shown}, "details": details}
+    assert isinstance(scores, np.ndarray)  # MULTICLASS has a score for each class
+    shares = scores.astype(np.float32).tolist()
     return {
-        "predictedLabel": target.classes[int(np.argmax(scores))],
-        "predictedScores": {name: _widened(float(of)) for name, of in zip(target.classes, scores, strict=True)},
+        "predictedLabel": target.classes[int(scores.argmax())],
+        "predictedScores": dict(zip(target.classes, shares, strict=True)),
         "details": details,
     }
+
+
+_DETAILS = {kind: {"Algorithm": ALGORITHM.upper(), "PredictiveModelType": kind.value} for kind in ModelType}
 
 
 def _served(service: Service, model_id: str) -> Served | None:
@@ -75,6 +95,9 @@ def _served(service: Service, model_id: str) -> Served | None:
 
 
 def _refuse_large(record: dict[str, str]) -> None:
+    characters = sum(map(len, record)) + sum(map(len, record.values()))
+    if characters * _LONGEST_CHARACTER <= RECORD_LIMIT:
+        return
     size = sum(len(name.encode()) + len(value.encode()) for name, value in record.items())
     if size > RECORD_LIMIT:
         raise InvalidInputException(
@@ -84,7 +107,7 @@ def _refuse_large(record: dict[str, str]) -> None:
 
 def _widened(number: float) -> float:
     """Round a number to 32 bits; JSON has no word for what is beyond them."""
-    return float(np.float32(np.clip(number, -_LARGEST, _LARGEST)))
+    return rounded(min(max(number, -_LARGEST), _LARGEST))
 
 
 def _nobody(service: Service, model_id: str) -> Fault:

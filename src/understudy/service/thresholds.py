@@ -15,6 +15,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from understudy.values.single import rounded
+
 
 @overload
 def is_positive(scores: float, threshold: float) -> bool: ...
@@ -22,5 +24,6 @@ def is_positive(scores: float, threshold: float) -> bool: ...
 def is_positive(scores: npt.NDArray[np.floating], threshold: float) -> npt.NDArray[np.bool_]: ...
 def is_positive(scores: float | npt.NDArray[np.floating], threshold: float) -> bool | npt.NDArray[np.bool_]:
     """Tell which scores of a BINARY model mean 1: those that reach the threshold, rounded to 32 bits."""
-    found = np.asarray(scores, np.float32).astype(np.float64) >= threshold
-    return bool(found) if np.ndim(scores) == 0 else np.asarray(found)
+    if isinstance(scores, float):
+        return rounded(scores) >= threshold
+    return np.asarray(np.asarray(scores, np.float32).astype(np.float64) >= threshold)

@@ -18,7 +18,8 @@ from understudy.values.cells import BATCH_ROWS, FALSE_WORDS, MISSING_WORDS, TRUE
 from understudy.values.coded import CODED, coded_batch, coded_schema, plain_batch, plain_schema
 from understudy.values.keys import row_keys
 from understudy.values.reading import read_numbers, read_texts, read_truths
-from understudy.values.records import batch_of_records, conform_batch, text_of_record
+from understudy.values.records import batch_of_records, conform_batch
+from understudy.values.single import text_of_record
 
 __all__ = [
     "BATCH_ROWS",

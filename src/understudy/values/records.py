@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,14 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from understudy.errors import InvalidInput
-from understudy.values.canonical import canonical_text, spell_object
-from understudy.values.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
 from understudy.values.coded import CODED, coded_array
-from understudy.values.keys import whole_number
-from understudy.values.reading import read_numbers, read_texts, read_truths, spell_float
-
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-
+from understudy.values.reading import read_numbers, read_texts, read_truths
+from understudy.values.single import CELL_OF_RECORD, Cell, integer
 
 Columns = Sequence[tuple[str, pa.DataType]]
 """Names and types of the extracted columns that a model was trained with."""
@@ -37,10 +31,7 @@ def batch_of_records(records: Sequence[Mapping[str, object]], columns: Columns) 
     ([{'age': 41, 'job': None}], ['hat'])
 
     """
-    arrays = [
-        pa.array([_cell(record.get(name), kind, name, row) for row, record in enumerate(records, 1)], kind)
-        for name, kind in columns
-    ]
+    arrays = [pa.array(_cells([record.get(name) for record in records], name, kind), kind) for name, kind in columns]
     known = {name for name, _ in columns}
     unknown = dict.fromkeys(name for record in records for name in record if name not in known)
     return pa.RecordBatch.from_arrays(arrays, names=[name for name, _ in columns]), list(unknown)
@@ -90,66 +81,28 @@ def _integers(texts: pa.Array) -> pa.Array:
 
 def _integer(text: str | None) -> int | None:
     try:
-        return None if text is None else int(_read_as(pa.int64(), text))
+        return None if text is None else integer(text)
     except ValueError:
         return None
 
 
-def text_of_record(value: object) -> str | None:
-    """Return one value of a record to be predicted as canonical text; nested values as JSON.
-
-    >>> text_of_record(3.0), text_of_record(True), text_of_record(" x "), text_of_record([1, "a"]), text_of_record("")
-    ('3', 'true', 'x', '[1,"a"]', None)
-    """
-    if value is None or value != value:  # noqa: PLR0124 - NaN alone differs from itself
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return spell_float(value)
-    return canonical_text(value if isinstance(value, str) else spell_object(value) or "")
+def _cells(values: Sequence[object], name: str, kind: pa.DataType) -> list[Cell]:
+    """Return a value of each record as the column `name` holds it."""
+    read, cells = CELL_OF_RECORD[kind], []
+    for value in values:
+        try:
+            cells.append(read(value))
+        except ValueError:
+            raise InvalidInput(
+                f"attribute {name!r} of record {len(cells) + 1:,} is {value!r}; expected {_EXPECTED[kind]}",
+                "Correct the value, or leave it out.",
+            ) from None
+    return cells
 
 
-def _cell(value: object, kind: pa.DataType, name: str, row: int) -> str | int | float | bool | None:
-    """Return one value as its column's type holds it."""
-    if kind == pa.string():
-        return text_of_record(value)
-    if isinstance(value, float) and kind == pa.float64() and abs(value) < np.inf:
-        return value + 0.0
-    text = text_of_record(value)
-    if text is None or text.lower() in MISSING_WORDS:
-        return None
-    try:
-        return _read_as(kind, text)
-    except ValueError:
-        raise InvalidInput(
-            f"attribute {name!r} of record {row:,} is {value!r}; expected {_EXPECTED[kind]}",
-            "Correct the value, or leave it out.",
-        ) from None
-
-
-_EXPECTED = {pa.int64(): "an integer", pa.float64(): "a number", pa.bool_(): "a truth value"}
-
-
-def _read_as(kind: pa.DataType, text: str) -> int | float | bool:
-    """Read canonical text as int64, float64 or bool; raises ValueError."""
-    word = text.lower()
-    if kind == pa.bool_():
-        if word not in TRUE_WORDS | FALSE_WORDS:
-            raise ValueError(text)
-        return word in TRUE_WORDS
-    if word in ("true", "false"):
-        return int(word == "true")
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(text)
-    number = float(text)
-    if abs(number) == np.inf:
-        raise ValueError(text)
-    if kind == pa.float64():
-        return number + 0.0
-    whole = whole_number(text)
-    if (not number.is_integer()) or not -(2**63) <= whole < 2**63:
-        raise ValueError(text)
-    return whole
+_EXPECTED = {
+    pa.string(): "a text",
+    pa.int64(): "an integer",
+    pa.float64(): "a number",
+    pa.bool_(): "a truth value",
+}

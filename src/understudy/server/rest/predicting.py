@@ -105,7 +105,7 @@ def _predicted(predictor: Predictor, records: Sequence[Record], top: int | None)
     return predictor.predict(records, top)
 
 
-def _refuse_nested(records: Sequence[Record], asked: set[str]) -> None:
+def _refuse_nested(records: Sequence[Record], asked: frozenset[str]) -> None:
     for number, record in enumerate(records, 1):
         for name, value in record.items():
             if isinstance(value, list | dict) and name in asked:
