@@ -3,6 +3,7 @@
 import gzip
 import shutil
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -11,6 +12,7 @@ from understudy import pipeline
 from understudy.config import load
 from understudy.errors import UnderstudyError
 from understudy.house import House
+from understudy.pipeline.observations import kept_observations
 from understudy.spool import read_rows
 
 
@@ -60,12 +62,14 @@ def test_seconds_add_up(project):
 
 
 def test_observations_are_kept_with_targets_as_1_and_0(project):
-    """`load` keeps every row of the run as an object: readable Parquet, BINARY as 1 and 0."""
+    """`load` keeps every row of the run as an object; whoever reads it gets a BINARY target as 1 and 0."""
     document = pipeline.learn(load(project.folder))
     house = House(load(project.folder))
     location = house.catalog.get(document["training_data_source_id"]).document["location"]
     assert location.startswith("uploads/")
-    rows = pa.Table.from_batches(list(read_rows(house.objects.path(location))))
+    lineage = house.catalog.get(document["model_id"]).document["lineage"]
+    with kept_observations(house.objects, location, lineage["target"]) as kept:
+        rows = pa.Table.from_batches([batch for batch, _ in kept.batches()])
     assert rows.num_rows == 400
     labels = {1: "yes", 0: "no"}
     assert [labels[value] for value in rows["answer"].to_pylist()] == [row[-1] for row in calls(400)]
@@ -76,9 +80,10 @@ def test_held_out_rows_stay_held_out(project):
 
     def held_out():
         pipeline.learn(load(project.folder), dry_run=True)
-        file = project.folder / ".understudy" / "work" / "observations.parquet"
-        rows = pa.Table.from_batches(list(read_rows(file))).to_pylist()
-        return {row["id"] for row in rows if row["__part__"] == 1}, {row["id"] for row in rows}
+        work = project.folder / ".understudy" / "work"
+        ids = pa.Table.from_batches(list(read_rows(work / "observations.parquet"))).column("id").to_pylist()
+        parts = np.fromfile(work / "parts.u8", np.uint8)
+        return {row for row, part in zip(ids, parts, strict=True) if part == 1}, set(ids)
 
     first, known = held_out()
     write_csv(project.folder / "calls.csv", calls(300, seed=4, first=401) + calls(400))

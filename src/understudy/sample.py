@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from understudy.errors import InvalidInput
+from understudy.values import plain_batch
 
 LIMIT_ROWS = 100_000
 """Rows that a sample holds at most."""
@@ -31,17 +32,18 @@ class EvenSample:
 
     def __init__(self, limit_rows: int = LIMIT_ROWS) -> None:
         self._limit = limit_rows
-        self._stride = 1
+        self.stride = 1
+        """Every so many-th row is kept, from the first on."""
         self._seen = 0
         self._batches: list[pa.RecordBatch] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take the stream's next rows; all batches have one schema."""
-        first = -self._seen % self._stride
+        first = -self._seen % self.stride
         self._seen += batch.num_rows
-        self._batches.append(_every(batch, first, self._stride))
+        self._batches.append(_every(batch, first, self.stride))
         while self._kept > self._most(batch.num_columns):
-            self._stride *= 2
+            self.stride *= 2
             self._batches = list(_halved(self._batches))
 
     def table(self) -> pa.Table:
@@ -55,7 +57,12 @@ class EvenSample:
         return sum(batch.num_rows for batch in self._batches)
 
     def _most(self, columns: int) -> int:
-        return min(self._limit, max(LEAST_ROWS, LIMIT_CELLS // max(columns, 1)))
+        return min(self._limit, most_rows(columns))
+
+
+def most_rows(columns: int) -> int:
+    """Return how many rows of so many columns a sample may hold."""
+    return min(LIMIT_ROWS, max(LEAST_ROWS, LIMIT_CELLS // max(columns, 1)))
 
 
 def _halved(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
@@ -68,5 +75,5 @@ def _halved(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
 
 
 def _every(batch: pa.RecordBatch, first: int, stride: int) -> pa.RecordBatch:
-    """Copy every stride-th row from `first` on, so that the sample keeps no whole batch alive."""
-    return batch.take(pa.array(np.arange(first, batch.num_rows, stride, dtype=np.int64)))
+    """Copy every stride-th row from `first` on, so that the sample keeps no whole batch or dictionary alive."""
+    return plain_batch(batch.take(pa.array(np.arange(first, batch.num_rows, stride, dtype=np.int64))))

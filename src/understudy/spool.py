@@ -1,7 +1,9 @@
-"""Rows at rest between the stages: Parquet, written once, read as a stream of batches."""
+"""Rows at rest between the stages: Parquet, written once, read as a stream of batches; coded columns stay coded."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +23,7 @@ class SpoolWriter:
         self._partial = path.with_name(path.name + ".partial")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = pq.ParquetWriter(
-            self._partial, schema, compression="zstd", compression_level=1, write_statistics=False, store_schema=True
+            self._partial, schema, compression="lz4", write_statistics=False, store_schema=True
         )
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -57,6 +59,20 @@ def write_rows(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch])
     with SpoolWriter(path, schema) as writer:
         for batch in batches:
             writer.write(batch)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Let `target` be the same bytes as `source`, without a copy where the file system can; atomically."""
+    partial = target.with_name(target.name + ".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:
+        try:
+            shutil.copyfile(source, partial)
+        except OSError as error:
+            raise _write_failed(target, error) from None
+    partial.replace(target)
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:

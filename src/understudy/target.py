@@ -59,6 +59,10 @@ class Target(msgspec.Struct, frozen=True):
         codes = self.codes(cells)
         return pa.array(np.nan_to_num(codes).astype(np.int64), mask=np.isnan(codes))
 
+    def stored_type(self, given: pa.DataType) -> pa.DataType:
+        """Return the type of the cells in stored form where the cells are given in another."""
+        return pa.int64() if self.type is ModelType.BINARY else given
+
     @property
     def of_stored(self) -> Target:
         """The same target as it stands in stored observations."""

@@ -92,23 +92,40 @@ def train(
     sample : evenly spread training rows; whatever a recipe fits, it fits on them.
     observations : yields all training rows, in order, each time that it is called.
     scratch : an empty folder for rows that do not fit into memory; the caller removes it.
-    advance : told how many rows have been turned into features.
+    advance : told how many rows have been learned from for the first time.
 
     Raises
     ------
     RecipeError : the project's recipe does not parse or fit the schema.
     TrainingError : there is nothing to learn from.
     """
-    text, trials = _choose_recipe(task, sample)
-    recipe = parse(text, task.schema)
-    fitted = fit(recipe, task.schema, sample)
-    rows, origin = Rows(scratch, shuffle=task.settings.shuffle), _origin(task, sample)
+    trainer = Trainer(task, sample, scratch)
     for batch in observations():
-        _append(rows, fitted, task, batch, origin)
-        advance(batch.num_rows)
-    result = _learn(rows, task)
-    model = Model(task.labels, task.columns, task.schema, fitted, _weights(result, origin))
-    return model, Training(text, trials, _account(result), recipe.ignored)
+        trainer.add(batch)
+    return trainer.finish(advance)
+
+
+class Trainer:
+    """Training in three steps, for who reads the rows for other ends, too: choose a recipe, take rows, learn."""
+
+    def __init__(self, task: Task, sample: pa.Table, scratch: Path) -> None:
+        """Choose and fit the recipe; arguments and errors as for `train`."""
+        self._task = task
+        self._text, self._trials = _choose_recipe(task, sample)
+        recipe = parse(self._text, task.schema)
+        self._ignored = recipe.ignored
+        self._fitted = fit(recipe, task.schema, sample)
+        self._rows, self._origin = Rows(scratch, shuffle=task.settings.shuffle), _origin(task, sample)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take the next training rows."""
+        _append(self._rows, self._fitted, self._task, batch, self._origin)
+
+    def finish(self, advance: Callable[[int], None]) -> tuple[Model, Training]:
+        """Learn from all rows taken; raises TrainingError where there are none."""
+        result, task = _learn(self._rows, self._task, advance), self._task
+        model = Model(task.labels, task.columns, task.schema, self._fitted, _weights(result, self._origin))
+        return model, Training(self._text, self._trials, _account(result), self._ignored)
 
 
 def _choose_recipe(task: Task, sample: pa.Table) -> tuple[str, tuple[RecipeTrial, ...]]:
@@ -167,10 +184,10 @@ def _importance(schema: Schema, batch: pa.RecordBatch) -> npt.NDArray[np.float32
     return np.where(values > 0, values, 0.0).astype(np.float32)
 
 
-def _learn(rows: Rows, task: Task) -> Fit:
+def _learn(rows: Rows, task: Task, advance: Callable[[int], None]) -> Fit:
     if rows.count == 0:
         raise TrainingError("there are no training rows", "Check the split and the target.")
-    return learner.learn(rows, _LOSS[task.labels.type], task.labels.outputs, _learner_settings(task))
+    return learner.learn(rows, _LOSS[task.labels.type], task.labels.outputs, _learner_settings(task), advance)
 
 
 def _learner_settings(task: Task) -> learner.Settings:

@@ -195,15 +195,15 @@ def test_size_limit_keeps_the_most_useful_weights():
     assert (np.diff(small.keys.astype(object)) > 0).all()
 
 
-def test_progress_hears_every_report_of_the_log():
-    """Who listens is told of every candidate after every pass, with finite losses, and the log says the same."""
+def test_log_tells_of_every_candidate_after_every_pass():
+    """The log holds finite losses, the least of which chose; who listens hears of every row once."""
     features, labels = world()
     heard = []
     fit = learn(rows_of(features, labels), "logistic", 1, Settings(max_passes=3), heard.append)
-    assert tuple(heard) == fit.log
-    assert all(math.isfinite(report.progressive_loss) for report in heard)
-    chosen = [report for report in heard if report.candidate == fit.candidate]
-    assert fit.validation_loss == min(r.validation_loss for r in heard if math.isfinite(r.validation_loss))
+    assert sum(heard) == 600
+    assert all(math.isfinite(report.progressive_loss) for report in fit.log)
+    chosen = [report for report in fit.log if report.candidate == fit.candidate]
+    assert fit.validation_loss == min(r.validation_loss for r in fit.log if math.isfinite(r.validation_loss))
     assert chosen[-1].updates == 600 * fit.passes
 
 

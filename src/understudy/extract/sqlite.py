@@ -29,7 +29,11 @@ def read_sqlite(url: URL, query: str, shown: str, root: Path) -> Extraction:
         raise ExtractError(f"there is no SQLite file {path}", "Correct extract.url; its path starts at the project.")
     with connecting(url, shown, sqlite3.Error):
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=TIMEOUT, isolation_level=None
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,  # rows may be read ahead in a thread of their own
         )
     try:
         with querying(url, shown, sqlite3.Error, sqlite3.Warning):

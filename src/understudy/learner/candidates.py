@@ -237,7 +237,9 @@ def _moved(together: tuple[Candidate, ...], part: int, home: dict[Candidate, Gro
     return Group(together, part, state, mean)
 
 
-def one_pass(problem: Problem, groups: list[Group], number: int, pool: Executor) -> dict[Candidate, float]:
+def one_pass(
+    problem: Problem, groups: list[Group], number: int, pool: Executor, advance: Callable[[int], None] | None = None
+) -> dict[Candidate, float]:
     """Take every group through all rows once; return the mean progressive loss of each candidate."""
     totals: dict[Candidate, float] = {}
     seen = 0.0
@@ -248,6 +250,8 @@ def one_pass(problem: Problem, groups: list[Group], number: int, pool: Executor)
         for group, job in zip(groups, jobs, strict=True):
             for candidate, loss in zip(group.candidates, job.result(), strict=True):
                 totals[candidate] = totals.get(candidate, 0.0) + float(loss)
+        if advance is not None:
+            advance(len(order))
         seen += sum(float(ready.weights[parts != part].sum()) for part in {group.part for group in groups})
     for _ in pool.map(lambda group: group.settle(number), groups):
         pass
@@ -260,6 +264,7 @@ def choose(
     passes: int,
     pool: Executor,
     report: Callable[[CandidateReport], None],
+    advance: Callable[[int], None] = lambda _: None,
 ) -> tuple[Candidate, int]:
     """Learn all candidates side by side, reporting each after each pass; return the best and its number of passes."""
     validation = problem.validation
@@ -271,7 +276,7 @@ def choose(
     held, parts = _held_out(problem)
     alive, best = candidates, (np.inf, candidates[0], 1)
     for number in range(1, passes + 1):
-        progressive = one_pass(problem, groups, number, pool)
+        progressive = one_pass(problem, groups, number, pool, advance if number == 1 else None)
         losses = _judged(problem, groups, held, parts, pool)
         for candidate in alive:
             updates = number * round(problem.rows.count * (1 - validation.share))

@@ -89,11 +89,12 @@ def learn(
     loss: str,
     outputs: int,
     settings: Settings | None = None,
-    progress: Callable[[CandidateReport], None] | None = None,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Fit:
     """Learn from all rows: choose a candidate and its number of passes on held-out rows, then learn exactly that.
 
-    `outputs` is 1, or the number of classes for "softmax". Raises TrainingError without rows or weight, and for labels
+    `outputs` is 1, or the number of classes for "softmax"; `advance` is told of rows that were visited for the first
+    time. Raises TrainingError without rows or weight, and for labels
     that the loss cannot use.
     """
     settings = settings or Settings()
@@ -101,15 +102,12 @@ def learn(
     reports: list[CandidateReport] = []
 
     def report(entry: CandidateReport) -> None:
-        entry = _in_units(entry, problem.spread)
-        reports.append(entry)
-        if progress is not None:
-            progress(entry)
+        reports.append(_in_units(entry, problem.spread))
 
     candidates = _affordable(_candidates(settings, rows.count), problem)
     passes = _passes(rows.count, settings.max_passes)
     with ThreadPoolExecutor(settings.threads or os.cpu_count() or 1) as pool:
-        candidate, passes = choose(problem, candidates, passes, pool, report)
+        candidate, passes = choose(problem, candidates, passes, pool, report, advance)
         group = Group.fresh(problem, (candidate,), ALL_ROWS)
         for number in range(1, passes + 1):
             progressive = one_pass(problem, [group], number, pool)[candidate]

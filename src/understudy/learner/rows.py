@@ -14,6 +14,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from understudy.ahead import ahead
 from understudy.errors import InvalidInput, UsageError
 from understudy.features import FeatureColumns, Features
 from understudy.hashing import fractions, hash_words, mix64
@@ -128,9 +129,9 @@ class Rows:
             block = self._pending[0]
             yield block, self._order(block, number, ranks)
             return
-        for bucket in sorted(file.parts, key=lambda bucket: ranks[bucket] if self.shuffle else bucket):
-            block = self._read(file, bucket)
-            yield block, self._order(block, number, ranks)
+        buckets = sorted(file.parts, key=lambda bucket: ranks[bucket] if self.shuffle else bucket)
+        blocks = (self._read(file, bucket) for bucket in buckets)
+        yield from ahead((block, self._order(block, number, ranks)) for block in blocks)
 
     def labels(self) -> Iterator[tuple[Floats, Floats]]:
         """Read all labels with their weights, block after block, without the features."""

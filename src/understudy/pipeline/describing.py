@@ -2,55 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from understudy.ahead import ahead
 from understudy.datasource import Part
 from understudy.evaluation import TrainingSummary
-from understudy.pipeline.observations import iter_observations
 from understudy.pipeline.run import Described, Run
 from understudy.promotion import Cells, RunFacts
 from understudy.promotion import Target as TargetFacts
-from understudy.sample import EvenSample
 from understudy.schema import ModelType
-from understudy.statistics import BinaryInsight, Insights, NumericInsight, Statistics
+from understudy.statistics import BinaryInsight, Insights, NumericInsight
+from understudy.statistics.collect import SplitStatistics
 from understudy.target import Target
 from understudy.values import read_numbers, read_texts
+
+_DESCRIBED = (Part.TRAINING, Part.EVALUATION)
+"""The parts that have statistics, 0 and 1."""
 
 MOSTLY = 0.5
 """Share of invalid cells from which an attribute's type is probably wrong."""
 
 
-def describe(run: Run) -> Described:
-    """One pass over the observations: statistics of both parts, class counts, and the sample that recipes fit on."""
+def training_sample(run: Run) -> pa.Table:
+    """Return the training rows among the sampled observations, the target in stored form."""
+    observed, workspace = run.observed, run.workspace
+    parts = workspace.read_parts()[:: observed.stride]
+    sample = pq.read_table(workspace.observed_sample).combine_chunks()
+    target = observed.target
+    cells = target.stored(sample.column(target.name).combine_chunks())
+    sample = sample.set_column(sample.column_names.index(target.name), target.name, cells)
+    return sample.filter(pa.array(parts == Part.TRAINING))
+
+
+def describe(run: Run, learn: Callable[[pa.RecordBatch], None]) -> Described:
+    """One pass over the observations: statistics of both parts and class counts; `learn` takes the training rows.
+
+    Statistics are taken in a thread of their own, ahead of what learns.
+    """
     schema, target = run.observed.attributes, run.observed.target.of_stored
-    statistics = {part: Statistics(schema) for part in (Part.TRAINING, Part.EVALUATION)}
-    counts = {part: np.zeros(len(target.classes) + 1, np.int64) for part in statistics}
-    sample = EvenSample()
-    for batch, parts in iter_observations(run.workspace.observations):
-        for part, seen in statistics.items():
-            chosen = batch.filter(pa.array(parts == part))
-            seen.add(chosen)
-            counts[part] += _class_counts(target, chosen)
-            if part is Part.TRAINING:
-                sample.add(chosen)
-            run.progress.advance(chosen.num_rows)
-    labelled = tuple(
-        dict(zip(target.classes, counts[part][:-1].tolist(), strict=True)) for part in (Part.TRAINING, Part.EVALUATION)
-    )
-    training, evaluation = (statistics[part].insights() for part in (Part.TRAINING, Part.EVALUATION))
-    return Described(training, evaluation, sample.table(), (labelled[0], labelled[1]))
+    statistics = SplitStatistics(schema, len(_DESCRIBED))
+    counts = np.zeros((len(_DESCRIBED), len(target.classes) + 1), np.int64)
+
+    def described() -> Iterator[pa.RecordBatch]:
+        for batch, parts in run.workspace.observations(run.observed.target).batches():
+            statistics.add(batch, parts)
+            for part in _DESCRIBED:
+                counts[part] += _class_counts(target, batch.column(target.name).filter(pa.array(parts == part)))
+            yield batch.filter(pa.array(parts == Part.TRAINING))
+
+    for rows in ahead(described()):
+        learn(rows)
+        run.progress.advance(rows.num_rows)
+    training, evaluation = (statistics.parts[part].insights() for part in _DESCRIBED)
+    labelled, held_out = (dict(zip(target.classes, counts[part][:-1].tolist(), strict=True)) for part in _DESCRIBED)
+    return Described(training, evaluation, (labelled, held_out))
 
 
-def _class_counts(target: Target, batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+def _class_counts(target: Target, cells: pa.Array) -> npt.NDArray[np.int64]:
     """Count the rows of each class, those of unknown classes last."""
     if target.type is ModelType.REGRESSION:
         return np.zeros(1, np.int64)
-    codes = np.nan_to_num(target.codes(batch.column(target.name)), nan=len(target.classes)).astype(np.int64)
+    codes = np.nan_to_num(target.codes(cells), nan=len(target.classes)).astype(np.int64)
     return np.bincount(codes, minlength=len(target.classes) + 1)
 
 
@@ -63,7 +81,7 @@ def training_summary(run: Run, described: Described) -> TrainingSummary:
     return TrainingSummary.of_numbers(insight)
 
 
-def run_facts(run: Run, described: Described) -> RunFacts:
+def run_facts(run: Run, described: Described, sample: pa.Table) -> RunFacts:
     """State what the guardrails of this and the next run compare."""
     labels = dict.fromkeys(run.observed.target.classes, 0)
     for stored in described.counts:
@@ -74,7 +92,7 @@ def run_facts(run: Run, described: Described) -> RunFacts:
         insight = described.training.of(run.observed.target.name)
         assert isinstance(insight, NumericInsight)
         moments = TargetFacts(mean=insight.mean, deviation=insight.sd)
-    attributes = {a.name: _cells(described.sample.column(a.name)) for a in run.observed.attributes.features}
+    attributes = {a.name: _cells(sample.column(a.name)) for a in run.observed.attributes.features}
     return RunFacts(run.observed.training + run.observed.evaluation, moments, attributes)
 
 

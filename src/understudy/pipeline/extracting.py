@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from understudy.ahead import ahead
 from understudy.config import Project
 from understudy.datasource import RowDigest
 from understudy.errors import ConfigError
@@ -19,7 +20,7 @@ from understudy.prediction import Column
 from understudy.sample import EvenSample
 from understudy.schema import Schema
 from understudy.spool import write_rows
-from understudy.values import plain_batch, plain_schema, row_keys
+from understudy.values import plain_schema, row_keys
 
 
 def asked_of_extract(project: Project) -> str:
@@ -50,24 +51,22 @@ def extract(
     workspace.begin(Extracted)
     with open_project(project, names=headerless_names(project)) as extraction:
         check(extraction.columns)
-        schema = plain_schema(extraction.schema)
-        columns = tuple(Column(field.name, str(field.type)) for field in schema)
+        columns = tuple(Column(field.name, str(field.type)) for field in plain_schema(extraction.schema))
         keyed = _key_columns(project, extraction.columns)
         sample, digest = EvenSample(), RowDigest()
         with workspace.keys.open("wb") as keys:
 
             def counted() -> Iterator[pa.RecordBatch]:
-                for batch in extraction:
-                    plain = plain_batch(batch)
+                for batch in ahead(iter(extraction)):
                     keys.write(row_keys(batch, keyed).astype("<u8").tobytes())
                     digest.add(row_keys(batch, batch.schema.names))
-                    sample.add(plain)
+                    sample.add(batch)
                     progress.advance(batch.num_rows)
-                    yield plain
+                    yield batch
 
-            write_rows(workspace.extracted, schema, counted())
-        pq.write_table(sample.table(), workspace.sample, compression="zstd")
-        report = _report(project, extraction, columns, keyed, digest, time.perf_counter() - began)
+            write_rows(workspace.extracted, extraction.schema, counted())
+        pq.write_table(sample.table(), workspace.sample, compression="lz4", write_statistics=False)
+        report = _report(project, extraction, columns, keyed, digest, sample.stride, time.perf_counter() - began)
     workspace.finish(report)
     return report
 
@@ -108,6 +107,7 @@ def _report(
     columns: tuple[Column, ...],
     keyed: list[str],
     digest: RowDigest,
+    stride: int,
     seconds: float,
 ) -> Extracted:
     return Extracted(
@@ -120,5 +120,6 @@ def _report(
         digest=digest.value(),
         sources=tuple(extraction.sources),
         warnings=tuple(extraction.warnings),
+        stride=stride,
         seconds=seconds,
     )

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
-
-import pyarrow as pa
 
 from understudy.documents import plain
 from understudy.evaluation import Evaluation, summarise
-from understudy.model import Model
-from understudy.pipeline.describing import describe, odd_attributes, run_facts, training_summary
+from understudy.pipeline.describing import describe, odd_attributes, run_facts, training_sample, training_summary
 from understudy.pipeline.judging import CHAMPION, judge_challenger, rivals_of
-from understudy.pipeline.observations import iter_training
 from understudy.pipeline.recording import (
     Remembered,
     keep_model,
@@ -27,7 +22,7 @@ from understudy.pipeline.run import Run
 from understudy.pipeline.scoring import score_held_out
 from understudy.prediction import Predictor
 from understudy.promotion import First, Verdict
-from understudy.training import Task, Training, train
+from understudy.training import Task, Trainer, Training
 from understudy.transform import load
 
 
@@ -36,10 +31,13 @@ def load_observations(run: Run, *, dry_run: bool) -> dict[str, Any]:
 
     Nothing changes who serves before the very last step, which is one transaction.
     """
-    with run.timed("statistics", run.observed.training + run.observed.evaluation):
-        described = describe(run)
-    with run.timed("train", run.observed.training):
-        model, training = _train(run, described.sample)
+    with run.workspace.scratch() as scratch:
+        with run.timed("statistics", run.observed.training):
+            sample = training_sample(run)
+            trainer = Trainer(_task(run), sample, scratch)
+            described = describe(run, trainer.add)
+        with run.timed("train", run.observed.training):
+            model, training = trainer.finish(run.progress.advance)
     challenger = Predictor(run.ids["model_id"], model, run.extracted.columns, load(run.source) if run.source else None)
     rivals = rivals_of(run.house)
     with run.timed("evaluate", run.observed.evaluation):
@@ -47,7 +45,7 @@ def load_observations(run: Run, *, dry_run: bool) -> dict[str, Any]:
         summary = training_summary(run, described)
         evaluation = summarise(rows.scores, summary, unused=run.observed.rejected)
     with run.timed("promote"):
-        remembered = Remembered(keep_rows(run), run_facts(run, described), summary)
+        remembered = Remembered(keep_rows(run), run_facts(run, described, sample), summary)
         verdict, dropped = judge_challenger(run.house, rows, remembered.memory, remembered.facts, _first(evaluation))
         keep_model(run, challenger, training, evaluation, remembered)
         keep_sources(run, described, evaluation)
@@ -70,17 +68,14 @@ def _ignored(training: Training) -> Iterator[str]:
         yield f"the recipe names {name}, which is never a feature: target, row id, row weight or excluded"
 
 
-def _train(run: Run, sample: pa.Table) -> tuple[Model, Training]:
-    task = Task(
+def _task(run: Run) -> Task:
+    return Task(
         columns=tuple(column.name for column in run.extracted.columns),
         schema=run.observed.attributes,
         labels=run.observed.target,
         recipe=recipe_text(run.project),
         settings=run.project.train.settings(),
     )
-    with run.workspace.scratch() as scratch:
-        rows = partial(iter_training, run.workspace.observations)
-        return train(task, sample, rows, scratch, run.progress.advance)
 
 
 def _settle(run: Run, verdict: Verdict, champion_before: str | None, *, dry_run: bool) -> dict[str, Any]:

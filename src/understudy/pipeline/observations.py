@@ -1,27 +1,88 @@
-"""Stored observations: rows after the transform function, each with the part that it plays."""
+"""Stored observations: rows after the transform function, and beside them the part that each plays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from understudy.datasource import Part, Parts
+from understudy.errors import CorruptObject
 from understudy.spool import read_rows
+from understudy.store.contract import Objects
+from understudy.target import Target
 
 PART = "__part__"
-"""Column of the stored observations: what each row is for (`datasource.Part`)."""
+"""Column of what each row is for (`datasource.Part`), where runs of earlier versions kept it among the attributes."""
 
 
-def iter_observations(file: Path) -> Iterator[tuple[pa.RecordBatch, Parts]]:
-    """Yield the observations in `file`, each batch with what its rows are for."""
-    for batch in read_rows(file):
-        yield batch.drop_columns([PART]), np.asarray(batch.column(PART))
+@dataclass(frozen=True)
+class Observations:
+    """Observations in a file, as a run left them there."""
+
+    file: Path
+    parts: Parts | None
+    """What each row is for [n]; None where the file itself tells, in the column PART."""
+    target: Target | None
+    """The target, whose cells stand as they were given; None where they are in stored form already."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the observations' columns in stored form."""
+        schema = pq.read_schema(self.file).remove_metadata()
+        if PART in schema.names:
+            schema = schema.remove(schema.get_field_index(PART))
+        if self.target is None:
+            return schema
+        place = schema.get_field_index(self.target.name)
+        return schema.set(place, pa.field(self.target.name, self.target.stored_type(schema.field(place).type)))
+
+    def batches(self) -> Iterator[tuple[pa.RecordBatch, Parts]]:
+        """Yield all observations in order, the target in stored form, each batch with what its rows are for."""
+        first = 0
+        for batch in read_rows(self.file):
+            if self.parts is None:
+                yield self._stored(batch.drop_columns([PART])), np.asarray(batch.column(PART))
+                continue
+            parts = self.parts[first : first + batch.num_rows]
+            if len(parts) != batch.num_rows:
+                raise CorruptObject(f"{self.file} holds more rows than its parts", "Run `understudy learn` again.")
+            first += batch.num_rows
+            yield self._stored(batch), parts
+
+    def training(self) -> Iterator[pa.RecordBatch]:
+        """Yield the training rows alone."""
+        for batch, parts in self.batches():
+            yield batch.filter(pa.array(parts == Part.TRAINING))
+
+    def _stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if self.target is None:
+            return batch
+        place = batch.schema.get_field_index(self.target.name)
+        return batch.set_column(place, self.target.name, self.target.stored(batch.column(place)))
 
 
-def iter_training(file: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the training rows among the observations in `file`."""
-    for batch, parts in iter_observations(file):
-        yield batch.filter(pa.array(parts == Part.TRAINING))
+def parts_object(location: str) -> str:
+    """Name the object that keeps what each row of the observations at `location` is for."""
+    return f"keys/{PurePosixPath(location).stem}-parts.u8"
+
+
+@contextlib.contextmanager
+def kept_observations(objects: Objects, location: str, target: Mapping[str, Any] | None) -> Iterator[Observations]:
+    """Open observations that a run has kept; `target` is the record of its target.
+
+    Raises NotFound where they are no longer kept.
+    """
+    with objects.local(location) as file:
+        if PART in pq.read_schema(file).names:  # as earlier versions kept them
+            yield Observations(file, None, None)
+            return
+        parts = np.frombuffer(objects.read(parts_object(location)), np.uint8)
+        yield Observations(file, parts, msgspec.convert(target, Target))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 
 from understudy.config import Train
+from understudy.datasource import Part
 from understudy.errors import NotFound
 from understudy.house import House
 from understudy.model import Model
-from understudy.pipeline.observations import iter_training
+from understudy.pipeline.observations import Observations, kept_observations
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.versions import versions
 from understudy.pipeline.workspace import Workspace
@@ -41,8 +42,8 @@ def rebuild_model(house: House, model_id: str, workspace: Workspace, progress: P
         raise NotFound(
             f"the observations of {model_id} are no longer kept", "[store.keep] says how many runs keep theirs."
         )
-    with house.objects.local(lineage["observations"]) as file:
-        model = _train_again(entity, file, workspace, progress)
+    with kept_observations(house.objects, lineage["observations"], lineage["target"]) as observations:
+        model = _train_again(entity, observations, workspace, progress)
     then, now = lineage["versions"], versions()
     return {
         "kind": "rebuild",
@@ -54,13 +55,11 @@ def rebuild_model(house: House, model_id: str, workspace: Workspace, progress: P
     }
 
 
-def _train_again(entity: Entity, file: Path, workspace: Workspace, progress: Progress) -> Model:
-    """Train on the stored observations in `file` by a model's lineage."""
+def _train_again(entity: Entity, observations: Observations, workspace: Workspace, progress: Progress) -> Model:
+    """Train on stored observations by a model's lineage."""
     lineage = entity.document["lineage"]
     progress.stage("sample")
-    sample = EvenSample()
-    for batch in iter_training(file):
-        sample.add(batch)
+    sample = _sample_again(observations, lineage.get("sample_stride"))
     task = Task(
         columns=tuple(column["name"] for column in entity.document["columns"]),
         schema=Schema.from_json(lineage["schema"]),
@@ -71,5 +70,20 @@ def _train_again(entity: Entity, file: Path, workspace: Workspace, progress: Pro
     progress.stage("train")
     workspace.folder.mkdir(parents=True, exist_ok=True)
     with workspace.scratch() as scratch:
-        model, _ = train(task, sample.table(), partial(iter_training, file), scratch, progress.advance)
+        model, _ = train(task, sample, observations.training, scratch, progress.advance)
     return model
+
+
+def _sample_again(observations: Observations, stride: int | None) -> pa.Table:
+    """Take the training rows of every stride-th; without one, as earlier versions did, a sample of training rows."""
+    if stride is None:
+        even = EvenSample()
+        for rows in observations.training():
+            even.add(rows)
+        return even.table()
+    first, taken = 0, []
+    for batch, parts in observations.batches():
+        places = np.arange(-first % stride, batch.num_rows, stride)
+        taken.append(batch.take(pa.array(places[parts[places] == Part.TRAINING])))
+        first += batch.num_rows
+    return pa.Table.from_batches(taken)

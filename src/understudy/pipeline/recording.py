@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,12 +13,12 @@ from understudy.documents import plain
 from understudy.errors import ConfigError
 from understudy.evaluation import Evaluation, TrainingSummary
 from understudy.pipeline.judging import RowMemory
-from understudy.pipeline.observations import PART
+from understudy.pipeline.observations import parts_object
 from understudy.pipeline.run import Described, Run
 from understudy.pipeline.versions import versions
 from understudy.prediction import Predictor
 from understudy.promotion import RunFacts
-from understudy.spool import read_rows
+from understudy.spool import link_or_copy
 from understudy.training import Training
 
 
@@ -29,10 +26,11 @@ def keep_rows(run: Run) -> RowMemory:
     """Keep the observations, and the keys of the rows held out, for rebuilding and for later gates."""
     objects, workspace = run.house.objects, run.workspace
     upload = f"uploads/{run.run_id}.parquet"
-    with objects.writing(upload, needed=workspace.observations.stat().st_size) as staged:
-        _link_or_copy(workspace.observations, staged)
-    keys = np.fromfile(workspace.keys, "<u8")
-    parts = np.concatenate([np.asarray(batch.column(PART)) for batch in read_rows(workspace.observations, [PART])])
+    with objects.writing(upload, needed=workspace.observed.stat().st_size) as staged:
+        staged.unlink(missing_ok=True)
+        link_or_copy(workspace.observed, staged)
+    keys, parts = np.fromfile(workspace.keys, "<u8"), workspace.read_parts()
+    objects.put_bytes(parts_object(upload), parts.tobytes())
 
     def keep(part: Part, name: str) -> str:
         objects.put_bytes(f"keys/{run.run_id}-{name}.u64", np.unique(keys[parts == part]).tobytes())
@@ -45,13 +43,6 @@ def keep_rows(run: Run) -> RowMemory:
         held_out=keep(Part.EVALUATION, "held-out"),
         trained=None if stable else keep(Part.TRAINING, "trained"),
     )
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def keep_sources(run: Run, described: Described, evaluation: Evaluation) -> None:
@@ -67,7 +58,7 @@ def keep_sources(run: Run, described: Described, evaluation: Evaluation) -> None
             digest=run.extracted.digest,
             statistics=plain(insights),
         )
-        document = {**plain(source), "run_id": run.run_id}
+        document = {**plain(source), "run_id": run.run_id, "target": plain(run.observed.target)}
         _record(run, "data_source", source.id, document, f"{run.project.name}: {part} rows")
     document = {
         **plain(evaluation),
@@ -138,6 +129,7 @@ def lineage(run: Run) -> dict[str, Any]:
         "transform": {"function": run.project.transform.function, "digest": run.observed.transform},
         "schema": run.observed.attributes.to_json(),
         "target": plain(run.observed.target),
+        "sample_stride": run.observed.stride,
         "split": plain(run.project.data.split),
         "recipe": recipe_text(run.project),
         "parameters": plain(run.project.train),

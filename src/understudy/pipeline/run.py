@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
 from understudy.config import Project
 from understudy.house import House
 from understudy.pipeline.progress import Progress
@@ -53,10 +51,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Described:
-    """The observations of a run, described: insights of both parts, and the training sample."""
+    """The observations of a run, described: insights of both parts."""
 
     training: Insights
     evaluation: Insights
-    sample: pa.Table
     counts: tuple[dict[str, int], dict[str, int]]
     """Rows of each stored label among the training and the evaluation rows; empty for REGRESSION."""

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from understudy.ahead import ahead
 from understudy.datasource import Part
 from understudy.hashing import UInt64s
 from understudy.metrics import BinaryScores, ClassScores, NumberScores
 from understudy.model import Scores
-from understudy.pipeline.observations import PART
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.workspace import Workspace
 from understudy.prediction import Predictor
@@ -41,10 +41,9 @@ def empty_scores(target: Target) -> AnyScores:
 
 def held_out_rows(workspace: Workspace) -> Iterator[tuple[pa.RecordBatch, UInt64s]]:
     """Yield the extracted rows that are held out, with their keys."""
-    first = 0
-    parts = read_rows(workspace.observations, [PART])
-    for batch, part in zip(read_rows(workspace.extracted), parts, strict=True):
-        held = np.asarray(part.column(PART)) == Part.EVALUATION
+    first, parts = 0, workspace.read_parts()
+    for batch in read_rows(workspace.extracted):
+        held = parts[first : first + batch.num_rows] == Part.EVALUATION
         keys = workspace.read_keys(first, batch.num_rows)
         first += batch.num_rows
         if held.any():
@@ -157,7 +156,7 @@ def score_held_out(
 ) -> HeldOut:
     """Let the challenger and its rivals score all held-out rows of the run."""
     held_out = HeldOut(challenger, rivals)
-    for extracted, keys in held_out_rows(workspace):
+    for extracted, keys in ahead(held_out_rows(workspace)):
         held_out.add(extracted, keys)
         progress.advance(len(keys))
     return held_out

@@ -23,11 +23,13 @@ from understudy.pipeline.meaning import Meaning, settle
 from understudy.pipeline.observations import PART
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.workspace import Extracted, Observed, Workspace, digest_of
+from understudy.sample import most_rows
 from understudy.schema import ModelType
-from understudy.spool import read_rows, write_rows
+from understudy.spool import SpoolWriter, link_or_copy, read_rows
 from understudy.target import Target, sorted_labels
 from understudy.transform import TransformSource, collect, load, prove_row_wise
-from understudy.values import read_texts
+from understudy.values import CODED, read_texts
+from understudy.values.coded import coded_array
 
 PROOF_ROWS = 64
 """Rows on which `learn` proves that the transform function is row-wise."""
@@ -61,26 +63,48 @@ def observe(
     began = time.perf_counter()
     progress.stage("transform", extracted.rows)
     workspace.begin(Observed)
-    sample = pq.read_table(workspace.sample)
-    observed_sample = _observed_sample(project, source, sample)
-    if PART in observed_sample.column_names:
+    sample = _observed_sample(project, source, pq.read_table(workspace.sample))
+    if PART in sample.column_names:
         raise InvalidInput(f"a column is called {PART!r}, which Understudy keeps for itself", "Give it another name.")
-    meaning = settle(project, observed_sample)
+    meaning = settle(project, sample)
     parting = _Parting(project, workspace, extracted, meaning.target)
-    run = load(source) if source else None
-    arrow_schema = _stored_schema(observed_sample.schema, meaning.target)
-
-    def stored() -> Iterator[pa.RecordBatch]:
-        for batch in read_rows(workspace.extracted):
-            observations = run(batch) if run else batch
-            parts = parting.next(observations.column(meaning.target.name))
-            progress.advance(batch.num_rows)
-            yield _stored(observations, meaning.target, parts, arrow_schema)
-
-    write_rows(workspace.observations, arrow_schema, stored())
-    report = _report(project, extracted, source, meaning, parting, time.perf_counter() - began)
+    with workspace.parts.open("wb") as parts:
+        for cells in _target_cells(workspace, source, sample.schema, meaning.target.name):
+            parts.write(parting.next(cells).tobytes())
+            progress.advance(len(cells))
+    stride = _keep_sample(workspace, sample, extracted.stride)
+    report = _report(project, extracted, source, meaning, parting, stride, time.perf_counter() - began)
     workspace.finish(report)
     return report
+
+
+def _target_cells(
+    workspace: Workspace, source: TransformSource | None, schema: pa.Schema, target: str
+) -> Iterator[pa.Array]:
+    """Put the observations in their place; yield the target's cells, batch after batch.
+
+    Without a function the observations are the extracted rows, and are not written again.
+    """
+    if source is None:
+        link_or_copy(workspace.extracted, workspace.observed)
+        yield from (batch.column(0) for batch in read_rows(workspace.extracted, [target]))
+        return
+    run = load(source)
+    with SpoolWriter(workspace.observed, schema) as writer:
+        for batch in read_rows(workspace.extracted):
+            observations = _conform(run(batch), schema)
+            writer.write(observations)
+            yield observations.column(target)
+
+
+def _keep_sample(workspace: Workspace, sample: pa.Table, stride: int) -> int:
+    """Keep the sample for the next stage, thinned where observations are wider than rows; return its stride."""
+    thinner = 1
+    while -(-sample.num_rows // thinner) > most_rows(sample.num_columns):
+        thinner *= 2
+    kept = sample.take(pa.array(np.arange(0, sample.num_rows, thinner)))
+    pq.write_table(kept, workspace.observed_sample, compression="lz4", write_statistics=False)
+    return stride * thinner
 
 
 def _observed_sample(project: Project, source: TransformSource | None, sample: pa.Table) -> pa.Table:
@@ -94,32 +118,17 @@ def _observed_sample(project: Project, source: TransformSource | None, sample: p
     return pa.Table.from_batches([run(batch) for batch in batches])
 
 
-def _stored_schema(observed: pa.Schema, target: Target) -> pa.Schema:
-    """Return the Arrow schema of stored observations: a BINARY target as 1 and 0, and the row's part beside."""
-    fields = [
-        pa.field(f.name, pa.int64()) if f.name == target.name and target.type is ModelType.BINARY else f
-        for f in observed
-    ]
-    return pa.schema([*fields, pa.field(PART, pa.uint8())])
-
-
-def _stored(observations: pa.RecordBatch, target: Target, parts: Parts, schema: pa.Schema) -> pa.RecordBatch:
-    columns = []
-    for wanted in schema:
-        if wanted.name == PART:
-            columns.append(pa.array(parts, pa.uint8()))
-            continue
-        cells = observations.column(wanted.name)
-        columns.append(_conform(target.stored(cells) if wanted.name == target.name else cells, wanted))
+def _conform(observations: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Give cells the type that the sample had; a function that answers now this type and now that is an error."""
+    columns = [_cast(observations.column(wanted.name), wanted) for wanted in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _conform(cells: pa.Array, wanted: pa.Field) -> pa.Array:
-    """Give cells the type that the sample had; a function that answers now this type and now that is an error."""
+def _cast(cells: pa.Array, wanted: pa.Field) -> pa.Array:
     if cells.type == wanted.type:
         return cells
     try:
-        return read_texts(cells) if pa.types.is_string(wanted.type) else cells.cast(wanted.type)
+        return coded_array(read_texts(cells)) if wanted.type == CODED else cells.cast(wanted.type)
     except pa.ArrowInvalid as error:
         raise TransformError(
             f"the transform function gave {wanted.name!r} as {wanted.type} first and as {cells.type} later: {error}",
@@ -181,6 +190,7 @@ def _report(
     source: TransformSource | None,
     meaning: Meaning,
     parting: _Parting,
+    stride: int,
     seconds: float,
 ) -> Observed:
     training, evaluation, rejected = parting.counts
@@ -203,6 +213,7 @@ def _report(
         training=training,
         evaluation=evaluation,
         rejected=rejected,
+        stride=stride,
         unusable=tuple(parting.unusable),
         remarks=meaning.remarks,
         seconds=seconds,

@@ -18,10 +18,12 @@ import msgspec
 import numpy as np
 
 from understudy.config import Project
+from understudy.datasource import Parts
 from understudy.errors import StoreError, UsageError
 from understudy.extract import Rejected
 from understudy.folders import private_folder
 from understudy.hashing import UInt64s
+from understudy.pipeline.observations import Observations
 from understudy.prediction import Column
 from understudy.schema import Schema
 from understudy.target import Target
@@ -44,6 +46,8 @@ class Extracted(msgspec.Struct, frozen=True):
     """SHA-256 over the rows' canonical values, in order."""
     sources: tuple[str, ...]
     warnings: tuple[str, ...]
+    stride: int
+    """Every so many-th row is in the sample, from the first on."""
     seconds: float
 
 
@@ -60,6 +64,8 @@ class Observed(msgspec.Struct, frozen=True):
     evaluation: int
     rejected: int
     """Rows without a usable target; unreadable rows are not among them."""
+    stride: int
+    """Every so many-th observation is in the sample that recipes are chosen and fitted on, from the first on."""
     unusable: tuple[Rejected, ...]
     """The first of them; `line` is the row's number among those extracted."""
     remarks: tuple[str, ...]
@@ -78,7 +84,9 @@ class Workspace:
         self.extracted = self.folder / "extracted.parquet"
         self.sample = self.folder / "sample.parquet"
         self.keys = self.folder / "keys.u64"
-        self.observations = self.folder / "observations.parquet"
+        self.observed = self.folder / "observations.parquet"
+        self.observed_sample = self.folder / "observed-sample.parquet"
+        self.parts = self.folder / "parts.u8"
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -124,6 +132,14 @@ class Workspace:
 
     def _report(self, kind: type[Extracted] | type[Observed]) -> Path:
         return self.folder / ("extract.json" if kind is Extracted else "transform.json")
+
+    def read_parts(self) -> Parts:
+        """Return what each row is for, uint8[n]."""
+        return np.fromfile(self.parts, np.uint8)
+
+    def observations(self, target: Target) -> Observations:
+        """Open the observations of the last `transform`."""
+        return Observations(self.observed, self.read_parts(), target)
 
     def read_keys(self, first_row: int, rows: int) -> UInt64s:
         """Return the keys of `rows` neighbouring rows, uint64[rows]."""

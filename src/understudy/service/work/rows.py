@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple, Protocol
@@ -10,13 +11,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from understudy.datasource import Part
 from understudy.errors import ExtractError, InvalidInput
 from understudy.extract import Rejections
 from understudy.extract.delimited import Choose, Offsets, Records, read_records
-from understudy.pipeline.observations import PART, iter_observations
+from understudy.pipeline.observations import Observations, kept_observations
 from understudy.schema import Schema
 from understudy.service.rearrangement import Rearrangement
 from understudy.service.views import location
@@ -25,7 +25,7 @@ from understudy.service.work.s3 import Input
 from understudy.service.work.selection import Selection
 from understudy.service.work.workshop import Workshop
 from understudy.store.catalog import Entity
-from understudy.values import BATCH_ROWS, canonical_batch, read_texts
+from understudy.values import BATCH_ROWS, canonical_batch, plain_batch, plain_schema, read_texts
 
 MAX_OBSERVATION = 100 * 1024
 """Bytes of a record above which it is rejected (reference, section 9)."""
@@ -250,16 +250,16 @@ class ObservedRows:
             raise InvalidInput(
                 f"the observations {self._name} are no longer kept", "[store.keep] says how many runs keep theirs."
             )
-        with self._objects.local(self._name) as file:
-            stored = pq.read_schema(file)
-            self.files = [File(url, file.stat().st_size, "")]
-        self.arrow = stored.remove(stored.get_field_index(PART)).remove_metadata()
+        self._target = document.get("target")
+        with self._opened() as stored:
+            self.files = [File(url, stored.file.stat().st_size, "")]
+            self.arrow = plain_schema(stored.schema)
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the part's rows, in order."""
-        with self._objects.local(self._name) as file:
-            for batch, parts in iter_observations(file):
-                rows = batch.filter(pa.array(parts == self._part))
+        with self._opened() as stored:
+            for batch, parts in stored.batches():
+                rows = plain_batch(batch.filter(pa.array(parts == self._part)))
                 cells = [read_texts(column) for column in rows.columns]
                 texts = pa.RecordBatch.from_arrays(cells, rows.schema.names)
                 yield Chunk(0, np.ones(rows.num_rows, np.bool_), rows, texts)
@@ -267,3 +267,6 @@ class ObservedRows:
     def count(self) -> int:
         """Return how many rows there are."""
         return sum(chunk.rows.num_rows for chunk in self.chunks())
+
+    def _opened(self) -> contextlib.AbstractContextManager[Observations]:
+        return kept_observations(self._objects, self._name, self._target)

@@ -1,0 +1,58 @@
+"""An iterator that works ahead in a thread of its own: what is heavy in it runs beside what is heavy in its user.
+
+>>> list(ahead(iter("abc")))
+['a', 'b', 'c']
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+_DONE = object()
+
+
+def ahead(items: Iterator[Item], most: int = 2) -> Iterator[Item]:
+    """Yield the items in order, made in a thread, at most so many before they are asked for.
+
+    What the iterator raises is raised here, after the items before it. Whoever stops early stops the thread, too.
+    """
+    made: queue.Queue[Any] = queue.Queue(most)
+    stopped = threading.Event()
+    thread = threading.Thread(target=_make, args=(items, made, stopped), daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = made.get()
+            if error is not None:
+                raise error
+            if item is _DONE:
+                return
+            yield item
+    finally:
+        stopped.set()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                made.get_nowait()  # a thread that waits for room finds some
+        thread.join()
+
+
+def _make(items: Iterator[Any], made: queue.Queue[Any], stopped: threading.Event) -> None:
+    try:
+        for item in items:
+            made.put((item, None))
+            if stopped.is_set():
+                break
+    except BaseException as error:  # noqa: BLE001 - it is raised where the items are used
+        made.put((None, error))
+    else:
+        made.put((_DONE, None))
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
