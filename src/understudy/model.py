@@ -21,7 +21,7 @@ import pyarrow as pa
 import safetensors.numpy
 
 from understudy.errors import CorruptObject, RecipeError
-from understudy.learner import SingleRows, decision, probabilities, probability
+from understudy.learner import KeyIndex, SingleRows, decision_by_column, probabilities, probability
 from understudy.recipe import FittedRecipe
 from understudy.recipe.single import Plan, Reader
 from understudy.schema import ModelType, Schema
@@ -79,7 +79,7 @@ class Model:
         to 1. REGRESSION: float64[n], in the target's own unit.
         """
         learned = self.weights
-        linear = decision(self.recipe.features(observations), learned.keys, learned.weights, learned.intercept)
+        linear = decision_by_column(self.recipe.columns(observations), self._index, learned.weights, learned.intercept)
         if self.target.type is ModelType.REGRESSION:
             return linear[:, 0]
         if self.target.type is ModelType.BINARY:
@@ -101,6 +101,10 @@ class Model:
         if self.target.type is ModelType.BINARY:
             return lambda record: probability(rows.total(summands(record)))
         return lambda record: rows.total(summands(record))
+
+    @cached_property
+    def _index(self) -> KeyIndex:
+        return KeyIndex(self.weights.keys)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -7,8 +7,17 @@ from hypothesis import strategies as st
 
 from learner.worlds import features_of, rows_of, same, take, world
 from understudy.errors import TrainingError, UsageError
-from understudy.features import Features
-from understudy.learner import Rows, Settings, audition, decision, learn, probabilities
+from understudy.features import FeatureColumns, Features, Number, Single, Tokens
+from understudy.learner import (
+    KeyIndex,
+    Rows,
+    Settings,
+    audition,
+    decision,
+    decision_by_column,
+    learn,
+    probabilities,
+)
 
 each_loss = pytest.mark.parametrize(("loss", "outputs"), [("logistic", 1), ("squared", 1), ("softmax", 3)])
 
@@ -246,3 +255,33 @@ def test_audition_holds_out_the_same_rows_however_many_features(loss, outputs):
     wide = Features(np.arange(601) * keys.shape[1], keys.ravel(), values.ravel())
     lean, fat = (audition(rows_of(f, labels), loss, outputs, Settings(), 0.02) for f in (features, wide))
     assert lean == fat
+
+
+@given(st.integers(0, 300), st.integers(1, 3), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_scores_by_column_are_those_by_row_bit_for_bit(rows, outputs, seed):
+    """Singles, numbers and tokens, known to the model or not: column by column the sums have the bits of row by row."""
+    rng = np.random.default_rng(seed)
+    known = np.unique(rng.integers(0, 2**64, 40, dtype=np.uint64))
+    some = np.concatenate([known, rng.integers(0, 2**64, 20, dtype=np.uint64)])
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(0, 4, rows))])
+    numbers = np.where(rng.random(rows) < 0.3, np.nan, np.round(rng.normal(size=rows)))
+    columns = FeatureColumns(
+        rows,
+        (
+            Single(rng.choice(some, 9), rng.integers(0, 9, rows).astype(np.int32)),
+            Number(int(rng.choice(some)), int(rng.choice(some)), numbers),
+            Tokens(offsets, rng.choice(some, offsets[-1])),
+        ),
+    )
+    weights = rng.normal(size=(len(known), outputs)).astype(np.float32)
+    intercept = rng.normal(size=outputs)
+    by_row = decision(columns.sparse(), known, weights, intercept)
+    assert decision_by_column(columns, KeyIndex(known), weights, intercept).tobytes() == by_row.tobytes()
+
+
+def test_index_of_no_key_or_one_finds_what_there_is():
+    """A model without features, and one with a single one, are indexed like any other."""
+    wanted = np.array([0, 5, 2**64 - 1], np.uint64)
+    assert KeyIndex(np.zeros(0, np.uint64)).places(wanted).tolist() == [-1, -1, -1]
+    assert KeyIndex(np.array([5], np.uint64)).places(wanted).tolist() == [-1, 0, -1]
