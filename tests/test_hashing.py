@@ -70,3 +70,11 @@ def test_fractions_are_even():
     counts, _ = np.histogram(shares, bins=10, range=(0, 1))
     assert counts.min() > 1_800
     assert counts.max() < 2_200
+
+
+@given(texts, seeds)
+def test_bytes_at_the_end_of_a_buffer_hash_like_others(text, seed):
+    """Where a text ends with its buffer, its last bytes are read without a look beyond, and count the same."""
+    data = text.encode()
+    exact = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, len(data)], np.int32)), pa.py_buffer(data))
+    assert hash_strings(exact, seed).tolist() == [hash_text(text, seed)]

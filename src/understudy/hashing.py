@@ -11,10 +11,14 @@ True
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from understudy.memory import load64, load_few, low_bytes
 
 UInt64s = npt.NDArray[np.uint64]
 
@@ -57,15 +61,22 @@ def mix64(h):  # type: ignore[no-untyped-def]
 @nb.njit(inline="always")
 def hash_bytes64(data, start, stop, seed):  # type: ignore[no-untyped-def]
     """Hash data[start:stop] (uint8), inside kernels."""
+    return hash_at(data.ctypes.data, start, stop, len(data), seed)
+
+
+@nb.njit(inline="always")
+def hash_at(data, start, stop, size, seed):  # type: ignore[no-untyped-def]
+    """Hash the bytes from `start` to `stop` of the `size` bytes at an address; reads none beyond the last of them."""
     h = seed ^ (np.uint64(stop - start) * _M1)
     i = start
-    while i < stop:
-        word = np.uint64(0)
-        for k in range(min(8, stop - i)):
-            word |= np.uint64(data[i + k]) << np.uint64(8 * k)
-        h = (h ^ word) * _M2
+    while i + 8 <= stop:
+        h = (h ^ load64(data + i)) * _M2
         h = h ^ (h >> _S32)
         i += 8
+    if i < stop:
+        word = low_bytes(load64(data + i), stop - i) if i + 8 <= size else load_few(data + i, stop - i)
+        h = (h ^ word) * _M2
+        h = h ^ (h >> _S32)
     return mix64(h)
 
 
@@ -81,8 +92,18 @@ def _mix_all(values, seed, out):  # type: ignore[no-untyped-def]
         out[i] = mix64(seed ^ mix64(values[i]))
 
 
+_NOTHING = np.frombuffer(bytes(1), np.uint8)[:0]
+"""No bytes; read-only like those of a buffer, so that kernels are compiled for one kind alone."""
+
+
 def string_buffers(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return the bytes of a string array and its n + 1 offsets into them; a null is an empty string."""
+    data, offsets = text_buffers(array)
+    return data, offsets.astype(np.int64)
+
+
+def text_buffers(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
+    """Return what `string_buffers` does, the offsets as wide as the array has them."""
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if array.null_count:
@@ -90,16 +111,16 @@ def string_buffers(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[
     large = pa.types.is_large_string(array.type)
     _, offset_buffer, data_buffer = array.buffers()
     kind = np.int64 if large else np.int32
-    if offset_buffer is None or len(array) == 0:
-        return np.zeros(0, np.uint8), np.zeros(len(array) + 1, np.int64)
+    if len(array) == 0:
+        return _NOTHING, np.frombuffer(bytes(8), kind)[:1]
     offsets = np.frombuffer(offset_buffer, kind)[array.offset : array.offset + len(array) + 1]
-    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
-    return data, offsets.astype(np.int64)
+    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else _NOTHING
+    return data, offsets
 
 
 def hash_strings(array: pa.Array, seed: int) -> UInt64s:
     """Hash every string of an Arrow array; a null counts as the empty string. Returns uint64[n]."""
-    data, offsets = string_buffers(array)
+    data, offsets = text_buffers(array)
     out = np.empty(len(array), np.uint64)
     _hash_slices(data, offsets, np.uint64(seed & _MASK), out)
     return out

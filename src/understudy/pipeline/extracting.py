@@ -20,7 +20,7 @@ from understudy.prediction import Column
 from understudy.sample import EvenSample
 from understudy.schema import Schema
 from understudy.spool import write_rows
-from understudy.values import plain_schema, row_keys
+from understudy.values import plain_schema, row_hashes
 
 
 def asked_of_extract(project: Project) -> str:
@@ -58,8 +58,9 @@ def extract(
 
             def counted() -> Iterator[pa.RecordBatch]:
                 for batch in ahead(iter(extraction)):
-                    keys.write(row_keys(batch, keyed).astype("<u8").tobytes())
-                    digest.add(row_keys(batch, batch.schema.names))
+                    key, whole = row_hashes(batch, [keyed, batch.schema.names])
+                    keys.write(key.astype("<u8").tobytes())
+                    digest.add(whole)
                     sample.add(batch)
                     progress.advance(batch.num_rows)
                     yield batch

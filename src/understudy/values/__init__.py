@@ -16,7 +16,7 @@ from __future__ import annotations
 from understudy.values.canonical import canonical_array, canonical_batch, canonical_text, canonical_type
 from understudy.values.cells import BATCH_ROWS, FALSE_WORDS, MISSING_WORDS, TRUE_WORDS
 from understudy.values.coded import CODED, coded_batch, coded_schema, plain_batch, plain_schema
-from understudy.values.keys import row_keys
+from understudy.values.keys import row_hashes, row_keys
 from understudy.values.reading import read_numbers, read_texts, read_truths
 from understudy.values.records import batch_of_records, conform_batch
 from understudy.values.single import text_of_record
@@ -40,6 +40,7 @@ __all__ = [
     "read_numbers",
     "read_texts",
     "read_truths",
+    "row_hashes",
     "row_keys",
     "text_of_record",
 ]

@@ -1,23 +1,41 @@
 """Row keys: one hash per row, the same whatever the source."""
 
+# ruff: noqa: ANN001, ANN202 - numba infers the types of kernels
+
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
+import numba as nb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from understudy.hashing import UInt64s, hash_numbers, hash_strings, hash_text, hash_words
+from understudy.hashing import (
+    UInt64s,
+    hash_at,
+    hash_numbers,
+    hash_strings,
+    hash_text,
+    hash_words,
+    mix64,
+    text_buffers,
+)
+from understudy.memory import load8, load32
 from understudy.values.canonical import rewrite
 from understudy.values.coded import CODED, coded
-from understudy.values.reading import among, currency, floats, parsed, read_texts
-from understudy.values.shapes import PLAIN, number_shapes
+from understudy.values.decimals import PLAIN, read_decimals
+from understudy.values.reading import currency, floats, read_texts
 
 _KEY_SEED = 0x6B6579
 
 _EXACT = 2.0**53
 """From here on a float64 no longer tells neighbouring integers apart."""
+
+_TRUE, _FALS, _E = (int.from_bytes(word, "little") for word in (b"true", b"fals", b"e"))
+_T, _F = ord("t"), ord("f")
+_SMALL = np.uint64(0x20202020)
+"""These bits make capital letters small, and no other byte a letter of these words."""
 
 
 def row_keys(batch: pa.RecordBatch, columns: Sequence[str]) -> UInt64s:
@@ -26,28 +44,100 @@ def row_keys(batch: pa.RecordBatch, columns: Sequence[str]) -> UInt64s:
     A number hashes alike as int64, float64 or text, a truth value like 1 or 0, null like empty; a text with a leading
     zero or a plus sign is a code, not a number. Returns uint64[n]; a column that is all null leaves it as it is.
     """
-    keys = np.zeros(batch.num_rows, np.uint64)
-    for name in columns:
-        keys += _cell_hashes(currency(batch.column(name)), hash_text(name, _KEY_SEED))
-    return hash_words(keys, _KEY_SEED)
+    return row_hashes(batch, [columns])[0]
 
 
-def _cell_hashes(array: pa.Array, seed: int) -> UInt64s:
-    """Hash every cell; 0 where it is empty."""
+def row_hashes(batch: pa.RecordBatch, choices: Sequence[Sequence[str]]) -> list[UInt64s]:
+    """Return what `row_keys` gives for each of several choices of columns, looking at every cell once.
+
+    >>> batch = pa.RecordBatch.from_pydict({"id": ["1", "2"], "city": ["Rome", "Bern"]})
+    >>> key, whole = row_hashes(batch, [["id"], ["id", "city"]])
+    >>> bool((key == row_keys(batch, ["id"])).all() and (whole == row_keys(batch, ["city", "id"])).all())
+    True
+    """
+    sums: dict[tuple[bool, ...], UInt64s] = {}
+    for name in dict.fromkeys(chain(*choices)):
+        chosen = tuple(name in columns for columns in choices)
+        if chosen not in sums:
+            sums[chosen] = np.zeros(batch.num_rows, np.uint64)
+        _add_hashes(currency(batch.column(name)), hash_text(name, _KEY_SEED), sums[chosen])
+    keys = [np.zeros(batch.num_rows, np.uint64) for _ in choices]
+    for chosen, total in sums.items():
+        for place in np.flatnonzero(chosen):
+            keys[place] += total
+    return [hash_words(each, _KEY_SEED) for each in keys]
+
+
+def _add_hashes(array: pa.Array, seed: int, sums: UInt64s) -> None:
+    """Add the hash of every cell to its row's sum; 0 where it is empty."""
     if array.type == CODED:
         cells, codes = coded(array)
-        return np.append(_cell_hashes(cells, seed), np.uint64(0))[codes]
-    texts = read_texts(array)
-    if array.type == pa.string():
-        numbers = parsed(texts, number_shapes(texts) == PLAIN)
-        words = pc.utf8_lower(texts) if np.isnan(numbers).any() else texts
-        numbers[among(words, frozenset({"t", "true"}))] = 1.0
-        numbers[among(words, frozenset({"f", "false"}))] = 0.0
+        _add_spread(np.append(_text_hashes(cells, seed), np.uint64(0)), codes, sums)
+    elif array.type == pa.string():
+        sums += _text_hashes(array, seed)
     else:
-        numbers = floats(array)
+        sums += _number_hashes(array, seed)
+
+
+def _text_hashes(texts: pa.StringArray, seed: int) -> UInt64s:
+    """Hash cells of text: a plain number or a truth value by its value, long whole numbers by their digits."""
+    values, shapes = read_decimals(texts)
+    hashes = np.empty(len(texts), np.uint64)
+    data, offsets = text_buffers(texts)
+    if _hash_cells(data, offsets, values, shapes, np.uint64(seed), hashes):
+        long = (shapes == PLAIN) & (np.abs(values) >= _EXACT)
+        hashes[long] = hash_strings(_integers(texts.filter(pa.array(long))), seed)
+    return hashes
+
+
+@nb.njit(nogil=True, cache=True)
+def _hash_cells(data, offsets, values, shapes, seed, hashes):  # type: ignore[no-untyped-def]
+    """Hash cells of text by what they are; return whether some are long numbers, hashed only as they stand."""
+    base, size, long = data.ctypes.data, len(data), False
+    bits = values.view(np.uint64)
+    for i in range(len(hashes)):
+        start, stop = np.int64(offsets[i]), np.int64(offsets[i + 1])
+        value, word = values[i], bits[i] if values[i] != 0 else np.uint64(0)
+        plain = shapes[i] == PLAIN
+        if not plain or not abs(value) < _EXACT:
+            long |= plain and abs(value) >= _EXACT
+            truth = _truth(base + start, stop - start)
+            if truth < 0:
+                hashes[i] = hash_at(base, start, stop, size, seed) if stop > start else np.uint64(0)
+                continue
+            word = _ONE_BITS if truth else np.uint64(0)
+        hashes[i] = mix64(seed ^ mix64(word))
+    return long
+
+
+_ONE_BITS = np.float64(1).view(np.uint64)
+
+
+@nb.njit
+def _truth(at, length):  # type: ignore[no-untyped-def]
+    """Return 1 for the words t and true in any case, 0 for f and false, else -1."""
+    if length == 1:
+        letter = load8(at) | 32
+        return 1 if letter == _T else 0 if letter == _F else -1
+    if length == 4 and load32(at) | _SMALL == _TRUE:
+        return 1
+    if length == 5 and load32(at) | _SMALL == _FALS and load8(at + 4) | 32 == _E:
+        return 0
+    return -1
+
+
+@nb.njit(nogil=True, cache=True)
+def _add_spread(hashes, codes, sums):  # type: ignore[no-untyped-def]
+    for i in range(len(codes)):
+        sums[i] += hashes[codes[i]]
+
+
+def _number_hashes(array: pa.Array, seed: int) -> UInt64s:
+    """Hash numbers and truth values."""
+    texts, numbers = read_texts(array), floats(array)
     texts = rewrite(texts, np.isfinite(numbers) & (np.abs(numbers) >= _EXACT), _integers)
     hashes = np.where(np.abs(numbers) < _EXACT, hash_numbers(numbers, seed), hash_strings(texts, seed))
-    hashes[np.asarray(pc.equal(texts, "").to_numpy(zero_copy_only=False))] = 0
+    hashes[np.asarray(array.is_null())] = 0
     return hashes
 
 

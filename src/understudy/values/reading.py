@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from understudy.values.canonical import canonical_array, rewrite
 from understudy.values.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, Flags, Floats, NumberCells
 from understudy.values.coded import CODED, coded, plain_array
-from understudy.values.shapes import NO_NUMBER, number_shapes
+from understudy.values.decimals import read_decimals
 
 _POSITIONAL = 1e16
 """Numbers below this (and above its inverse) are written without an exponent."""
@@ -46,7 +46,7 @@ def read_truths(array: pa.Array) -> NumberCells:
 
 
 def _numbers(texts: pa.StringArray) -> Floats:
-    return parsed(texts, number_shapes(texts) != NO_NUMBER)
+    return read_decimals(texts).values
 
 
 def _truths(texts: pa.StringArray) -> Floats:
@@ -120,15 +120,6 @@ def floats(array: pa.Array) -> Floats:
     if array.type == pa.bool_():
         array = array.cast(pa.int8())
     return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
-
-
-def parsed(texts: pa.Array, numeric: Flags) -> Floats:
-    """Parse the text cells that are numeric; NaN elsewhere and where a number is beyond float64."""
-    values = np.full(len(texts), np.nan)
-    chosen = texts if numeric.all() else texts.filter(pa.array(numeric))
-    values[numeric] = chosen.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    values[np.isinf(values)] = np.nan
-    return values
 
 
 def among(texts: pa.Array, words: frozenset[str]) -> Flags:
