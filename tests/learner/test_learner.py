@@ -13,6 +13,7 @@ from understudy.learner import (
     Rows,
     Settings,
     audition,
+    candidates,
     decision,
     decision_by_column,
     learn,
@@ -285,3 +286,22 @@ def test_index_of_no_key_or_one_finds_what_there_is():
     wanted = np.array([0, 5, 2**64 - 1], np.uint64)
     assert KeyIndex(np.zeros(0, np.uint64)).places(wanted).tolist() == [-1, -1, -1]
     assert KeyIndex(np.array([5], np.uint64)).places(wanted).tolist() == [-1, 0, -1]
+
+
+def test_small_validation_part_may_be_learned_last(monkeypatch, tmp_path):
+    """Where few rows were held out, the chosen lanes learn them, too, and no pass is made again; bits and log hold."""
+    monkeypatch.setattr(candidates, "CROSS_VALIDATED", 0)
+    features, labels = world(n=4000)
+    again = learn(rows_of(features, labels), "logistic", 1, Settings(max_passes=2))
+    monkeypatch.setattr(candidates, "SMALL_SHARE", 1.0)
+    last = learn(rows_of(features, labels), "logistic", 1, Settings(max_passes=2))
+    spilled = Rows(tmp_path, memory=5_000)
+    spilled.append(features, labels)
+    assert same(last, learn(spilled, "logistic", 1, Settings(max_passes=2, threads=1)))
+    assert last.candidate == again.candidate
+    assert last.log[-1].updates == 4000 * last.passes
+    assert not same(last, again)
+    likelihood = [
+        np.log(np.where(labels == 1, p, 1 - p)).mean() for p in (scored(f, features)[:, 0] for f in (last, again))
+    ]
+    assert likelihood[0] == pytest.approx(likelihood[1], abs=0.01)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +33,9 @@ LINE = 64
 """Bytes of one line of memory."""
 LANES = 16
 """Lanes of one group: one line of memory of float32."""
-STATE_BYTES = 384 << 20
+STATE_BYTES = 128 << 20
 """Memory for all groups' weights; a larger vocabulary gets fewer candidates."""
-AUDITION_BYTES = 128 << 20
+AUDITION_BYTES = 64 << 20
 """The same for an audition, of which there is one for each core at a time."""
 CACHED_BYTES = 4 << 20
 """Weights up to which sixteen lanes cost hardly more than one."""
@@ -46,6 +46,8 @@ CROSS_VALIDATED = 25_000
 """Rows times outputs up to which data is cross-validated."""
 VALIDATION_SHARE, VALIDATION_ROWS = 0.1, 50_000
 """A validation part is a tenth of the rows, and no more than these."""
+SMALL_SHARE = 0.05
+"""The share of a validation part up to which its rows may be learned last, instead of all rows anew."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -150,6 +152,11 @@ def _weights(state: Floats) -> Floats:
     return mean
 
 
+def _share(number: int) -> np.float32:
+    """Return by how much the mean follows the weights after a pass."""
+    return np.float32(2 / (number + 1))
+
+
 @dataclass(frozen=True)
 class Group:
     """Candidates that share one state, hence one pass over memory, and the part of the rows they must not see."""
@@ -204,7 +211,7 @@ class Group:
 
     def settle(self, number: int) -> None:
         """After pass `number`, move the mean: pass p counts p / (1 + 2 + ... + number) (Shamir and Zhang 2013)."""
-        follow_weights(self.mean, self.state, np.float32(2 / (number + 1)))
+        follow_weights(self.mean, self.state, _share(number))
 
 
 def grouped(candidates: tuple[Candidate, ...], outputs: int) -> Iterator[tuple[Candidate, ...]]:
@@ -258,6 +265,26 @@ def one_pass(
     return {candidate: total / max(seen, 1e-30) for candidate, total in totals.items()}
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The best candidate, after so many passes."""
+
+    candidate: Candidate
+    passes: int
+    group: Group | None
+    """It alone, having learned from all rows but the validation part; None where more passes were tried, or folds."""
+
+    def learn_held_out(self, problem: Problem) -> Group:
+        """Let it learn from the validation part, too."""
+        assert self.group is not None
+        weights = _weights(self.group.state)
+        held, parts = _held_out(problem)
+        order = np.argsort(problem.rows.lots(held.numbered))
+        replace(self.group, part=ALL_ROWS).learn(problem, self.passes, held, order, parts)
+        moved = self.group.state[:, : weights.shape[1]] - weights
+        return replace(self.group, mean=self.group.mean + _share(self.passes) * moved)
+
+
 def choose(
     problem: Problem,
     candidates: tuple[Candidate, ...],
@@ -265,7 +292,7 @@ def choose(
     pool: Executor,
     report: Callable[[CandidateReport], None],
     advance: Callable[[int], None] = lambda _: None,
-) -> tuple[Candidate, int]:
+) -> Choice:
     """Learn all candidates side by side, reporting each after each pass; return the best and its number of passes."""
     validation = problem.validation
     groups = [
@@ -290,7 +317,10 @@ def choose(
             kept = set(sorted(alive, key=losses.__getitem__)[: (len(alive) + 1) // 2])
             alive = tuple(candidate for candidate in alive if candidate in kept)
             groups = regrouped(groups, alive, problem.outputs, problem.code)
-    return best[1], best[2]
+    _, candidate, passes = best
+    whole = validation.parts == 1 and validation.share <= SMALL_SHARE and passes == number
+    (group,) = regrouped(groups, (candidate,), problem.outputs, problem.code) if whole else (None,)
+    return Choice(candidate, passes, group)
 
 
 def _crowded(groups: list[Group], parts: int) -> bool:

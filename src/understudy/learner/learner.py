@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -21,6 +21,7 @@ from understudy.learner.candidates import (
     STRENGTHS,
     Candidate,
     CandidateReport,
+    Choice,
     Group,
     Problem,
     choose,
@@ -107,12 +108,23 @@ def learn(
     candidates = _affordable(_candidates(settings, rows.count), problem)
     passes = _passes(rows.count, settings.max_passes)
     with ThreadPoolExecutor(settings.threads or os.cpu_count() or 1) as pool:
-        candidate, passes = choose(problem, candidates, passes, pool, report, advance)
-        group = Group.fresh(problem, (candidate,), ALL_ROWS)
-        for number in range(1, passes + 1):
-            progressive = one_pass(problem, [group], number, pool)[candidate]
-            report(CandidateReport(candidate, number, number * rows.count, progressive, math.nan))
+        choice = choose(problem, candidates, passes, pool, report, advance)
+        if choice.group is None:
+            group, progressive = _learn_again(problem, choice, pool)
+        else:
+            group = choice.learn_held_out(problem)
+            progressive = [r.progressive_loss for r in reports if r.candidate == choice.candidate][: choice.passes]
+    for number, before in enumerate(progressive, 1):
+        reports.append(CandidateReport(choice.candidate, number, number * rows.count, before, math.nan))
     return _fit(loss, problem, group, settings.max_size_bytes, reports)
+
+
+def _learn_again(problem: Problem, choice: Choice, pool: Executor) -> tuple[Group, list[float]]:
+    """Learn what was chosen from all rows; return it and its progressive loss, in the loss's unit, pass after pass."""
+    group = Group.fresh(problem, (choice.candidate,), ALL_ROWS)
+    passes = range(1, choice.passes + 1)
+    losses = [one_pass(problem, [group], number, pool)[choice.candidate] for number in passes]
+    return group, [loss * problem.spread**2 for loss in losses]
 
 
 def audition(rows: Rows, loss: str, outputs: int, settings: Settings, share: float) -> float:
