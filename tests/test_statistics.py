@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from understudy.errors import InvalidInput, SchemaError
 from understudy.schema import Attribute, AttributeType, Schema
-from understudy.statistics import Distribution, Insights, Statistics
+from understudy.statistics import Distribution, Insights, SplitStatistics, Statistics
 from understudy.statistics.frequent import CAPACITY
 from understudy.statistics.sums import Moments, exact_sum
+from understudy.values import coded_batch, plain_batch
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TYPES = {
@@ -72,6 +73,41 @@ def test_insights_do_not_depend_on_batches(cuts):
     edges = sorted({0, 300, *cuts})
     cut = collected(rows.slice(a, b - a) for a, b in itertools.pairwise(edges))
     assert msgspec.json.encode(cut.insights()) == msgspec.json.encode(collected([rows]).insights())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["1", "-2.5", "1e3", "1000", "x", "NA", "inf", None]) | st.floats().map(str),
+            st.sampled_from(["yes", "No", "7", "1", None]),
+            st.sampled_from(["Rome", "Bern", "nan", "0", None]) | st.text("ab", min_size=1),
+            st.sampled_from(["one two", "two, Two!", "?", None]) | st.text("ab ", min_size=1).filter(str.strip),
+            st.sampled_from(["a", "b", "c", None]),
+        ),
+        max_size=40,
+    )
+)
+def test_coded_columns_give_the_insights_of_plain_ones(rows):
+    """Columns of text tell the same whether they travel plain, coded, or coded with cells that no row holds."""
+    columns = zip(*rows, strict=True) if rows else [[]] * len(TYPES)
+    plain = pa.RecordBatch.from_arrays([pa.array(list(column), pa.string()) for column in columns], list(TYPES))
+    coded = coded_batch(plain)
+    assert collected([coded]).insights() == collected([plain]).insights()
+    filtered = coded.filter(pa.array(np.arange(len(rows)) % 2 == 0))
+    assert collected([filtered]).insights() == collected([plain_batch(filtered)]).insights()
+
+
+@settings(max_examples=30, deadline=None)
+@given(parts=st.lists(st.integers(0, 3), min_size=300, max_size=300), cuts=st.lists(st.integers(0, 300), max_size=3))
+def test_parts_tell_what_their_rows_tell_alone(parts, cuts):
+    """Statistics of parts are those of each part's rows by themselves; a row of no part is left out."""
+    rows, parts = coded_batch(observations(300)), np.array(parts, np.uint8)
+    split = SplitStatistics(SCHEMA, parts=3)
+    for start, stop in itertools.pairwise(sorted({0, 300, *cuts})):
+        split.add(rows.slice(start, stop - start), parts[start:stop])
+    for part, seen in enumerate(split.parts):
+        assert seen.insights() == collected([rows.filter(pa.array(parts == part))]).insights()
 
 
 @settings(max_examples=30, deadline=None)

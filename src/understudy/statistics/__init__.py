@@ -1,6 +1,6 @@
 """One-pass, mergeable insights per attribute."""
 
-from understudy.statistics.collect import Statistics
+from understudy.statistics.collect import SplitStatistics, Statistics
 from understudy.statistics.insights import (
     BinaryInsight,
     Bins,
@@ -22,6 +22,7 @@ __all__ = [
     "Insight",
     "Insights",
     "NumericInsight",
+    "SplitStatistics",
     "Statistics",
     "TextInsight",
     "ValueCount",

@@ -11,7 +11,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from understudy.statistics.cells import Rows
 from understudy.statistics.folding import Codes, Floats, Folded, UInt64s, moved
+from understudy.statistics.kernels import count_pairs
 
 VALUES = 512
 """Bins of an attribute."""
@@ -26,12 +28,11 @@ class Association:
         self._values = Folded(VALUES)
         self._counts = np.zeros((VALUES, TARGETS), np.int64)
 
-    def add(self, keys: UInt64s, targets: Codes) -> None:
-        """Add rows: the attribute's keys and the numbers of the target's bins; -1 for a row without a target."""
-        codes, moves = self._values.codes(keys[targets >= 0] if (targets < 0).any() else keys)
+    def add(self, keys: UInt64s, rows: Rows) -> None:
+        """Add rows that hold cells with keys, uint64[k + 1]; those without a target are left out."""
+        numbers, moves = self._values.numbers(keys, rows.told)
         self._counts = moved(self._counts, moves)
-        cells = codes * TARGETS + targets[targets >= 0]
-        self._counts += np.bincount(cells, minlength=VALUES * TARGETS).reshape(VALUES, TARGETS)
+        count_pairs(rows.codes, numbers, rows.targets, self._counts)
 
     def move_targets(self, moves: Codes | None) -> None:
         """Follow the target's bins to their new numbers."""
@@ -39,10 +40,10 @@ class Association:
 
     def merge(self, other: Association, targets: Codes) -> None:
         """Add all that the other has seen; `targets` gives the number here of each of its target's bins."""
-        codes, moves = self._values.absorb(other._values)
+        numbers, moves = self._values.absorb(other._values)
         self._counts = moved(self._counts, moves)
-        theirs = other._counts[: len(codes), : len(targets)]
-        np.add.at(self._counts, (codes[:, None], targets[None, :]), theirs)
+        theirs = other._counts[: len(numbers), : len(targets)]
+        np.add.at(self._counts, (numbers[:, None], targets[None, :]), theirs)
 
     @property
     def strength(self) -> float:

@@ -1,9 +1,13 @@
-"""The collectors: one per attribute, by type. Each sees its column once, merges, and then tells its insight."""
+"""The collectors: one per attribute, by type. Each sees its column once, merges, and then tells its insight.
+
+A collector reads the different cells of a batch's column, and then adds rows that hold them. What was read serves the
+collectors of all parts of the rows.
+"""
 
 from __future__ import annotations
 
 import string
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +17,8 @@ import pyarrow.compute as pc
 from understudy.hashing import hash_strings
 from understudy.schema import AttributeType
 from understudy.statistics.association import TARGETS, Association, normalised_information
-from understudy.statistics.folding import Codes, Floats, moved, ordered_keys
+from understudy.statistics.cells import TEXT_SEED, ReadNumbers, ReadTexts, Rows, as_numbers, as_texts, as_truths
+from understudy.statistics.folding import Codes, Floats, UInt64s, moved
 from understudy.statistics.frequent import FrequentValues
 from understudy.statistics.insights import (
     BinaryInsight,
@@ -26,9 +31,8 @@ from understudy.statistics.insights import (
     Word,
 )
 from understudy.statistics.numbers import Distribution
-from understudy.values import read_numbers, read_texts, read_truths
+from understudy.values import read_texts
 
-TEXT_SEED = 0x57A7
 TOP_VALUES = 10
 TOP_WORDS = 50
 HISTOGRAM_BINS = 50
@@ -38,12 +42,18 @@ QUANTILES = ("0.01", "0.05", "0.1", "0.25", "0.5", "0.75", "0.9", "0.95", "0.99"
 
 _PUNCTUATION = string.punctuation + "«»„“”‘’‚…–—¡¿、。，！？；：「」『』（）"  # noqa: RUF001 - look-alikes are the point
 
+Offsets = npt.NDArray[np.int64]
+
 
 class Collector(Protocol):
     """What every type's collector can do. `targets` are the numbers of the target's bins, -1 for a row without."""
 
-    def add(self, column: pa.Array, targets: Codes) -> None:
-        """Add the cells of a batch."""
+    @staticmethod
+    def read(cells: pa.Array) -> Any:
+        """Read k different cells; as its last, a null."""
+
+    def add(self, read: Any, rows: Rows) -> None:
+        """Add rows that hold cells which were read."""
 
     def move_targets(self, moves: Codes | None) -> None:
         """Follow the target's bins to their new numbers."""
@@ -63,14 +73,17 @@ class Numbers:
         self._association = Association()
         self._missing, self._invalid = 0, 0
 
-    def add(self, column: pa.Array, targets: Codes) -> None:
-        """Add the cells of a batch."""
-        cells = read_numbers(column)
-        usable = np.isfinite(cells.values)
-        self.distribution.add(cells.values if usable.all() else cells.values[usable])
-        self._association.add(ordered_keys(cells.values), targets)
-        self._missing += cells.missing
-        self._invalid += cells.invalid
+    @staticmethod
+    def read(cells: pa.Array) -> ReadNumbers:
+        """Read k cells as numbers; as its last, a null."""
+        return as_numbers(cells)
+
+    def add(self, read: ReadNumbers, rows: Rows) -> None:
+        """Add rows that hold cells which were read."""
+        self.distribution.add_counted(read.values, read.keys, read.readable(rows.counts))
+        self._association.add(read.keys, rows)
+        self._missing += int(rows.counts[read.missing].sum())
+        self._invalid += int(rows.counts[read.invalid].sum())
 
     def move_targets(self, moves: Codes | None) -> None:
         """Follow the target's bins to their new numbers."""
@@ -111,14 +124,18 @@ class Truths:
         self._association = Association()
         self._true, self._false, self._missing, self._invalid = 0, 0, 0, 0
 
-    def add(self, column: pa.Array, targets: Codes) -> None:
-        """Add the cells of a batch."""
-        cells = read_truths(column)
-        self._association.add(ordered_keys(cells.values), targets)
-        self._true += int(np.count_nonzero(cells.values == 1.0))
-        self._false += int(np.count_nonzero(cells.values == 0.0))
-        self._missing += cells.missing
-        self._invalid += cells.invalid
+    @staticmethod
+    def read(cells: pa.Array) -> ReadNumbers:
+        """Read k cells as truth values; as its last, a null."""
+        return as_truths(cells)
+
+    def add(self, read: ReadNumbers, rows: Rows) -> None:
+        """Add rows that hold cells which were read."""
+        self._association.add(read.keys, rows)
+        self._true += int(rows.counts[read.values == 1.0].sum())
+        self._false += int(rows.counts[read.values == 0.0].sum())
+        self._missing += int(rows.counts[read.missing].sum())
+        self._invalid += int(rows.counts[read.invalid].sum())
 
     def move_targets(self, moves: Codes | None) -> None:
         """Follow the target's bins to their new numbers."""
@@ -154,14 +171,17 @@ class Categories:
         self._association = Association()
         self._rows, self._missing = 0, 0
 
-    def add(self, column: pa.Array, targets: Codes) -> None:
-        """Add the cells of a batch."""
-        texts = read_texts(column)
-        hashes = hash_strings(texts, TEXT_SEED)
-        self.values.add(texts, hashes, np.arange(len(texts) + 1), targets)
-        self._association.add(hashes, targets)
-        self._rows += len(texts)
-        self._missing += int(column.null_count)
+    @staticmethod
+    def read(cells: pa.Array) -> ReadTexts:
+        """Read k cells as text; as its last, a null."""
+        return as_texts(cells)
+
+    def add(self, read: ReadTexts, rows: Rows) -> None:
+        """Add rows that hold cells which were read."""
+        self.values.add_values(read.texts, read.hashes, rows)
+        self._association.add(read.hashes, rows)
+        self._rows += len(rows.codes)
+        self._missing += int(rows.counts[-1])
 
     def move_targets(self, moves: Codes | None) -> None:
         """Follow the target's bins to their new numbers."""
@@ -192,6 +212,19 @@ class Categories:
         )
 
 
+class ReadWords(NamedTuple):
+    """The words of k cells, and of a null, which has none."""
+
+    words: pa.Array
+    """All words of the first cell, then those of the second, and so on."""
+    hashes: UInt64s
+    """The hash of each."""
+    offsets: Offsets
+    """Where the words of each cell begin, int64[k + 2]."""
+    lengths: Offsets
+    """How many letters each word has."""
+
+
 class Texts:
     """TEXT: the words, and the rows that hold them."""
 
@@ -201,16 +234,23 @@ class Texts:
         self._rows, self._missing, self._total = 0, 0, 0
         self._per_row, self._lengths = Span(), Span()
 
-    def add(self, column: pa.Array, targets: Codes) -> None:
-        """Add the cells of a batch."""
-        words, offsets = words_of(read_texts(column))
-        self._words.add(words, hash_strings(words, TEXT_SEED), offsets, targets)
-        self._targets += np.bincount(targets[targets >= 0], minlength=TARGETS)
-        self._rows += len(column)
-        self._missing += int(column.null_count)
-        self._total += len(words)
-        self._per_row.add(np.diff(offsets))
-        self._lengths.add(np.asarray(pc.utf8_length(words)))
+    @staticmethod
+    def read(cells: pa.Array) -> ReadWords:
+        """Read the words of k cells; as its last, a null."""
+        words, offsets = words_of(read_texts(cells))
+        lengths = np.asarray(pc.utf8_length(words))
+        return ReadWords(words, hash_strings(words, TEXT_SEED), np.append(offsets, offsets[-1]), lengths)
+
+    def add(self, read: ReadWords, rows: Rows) -> None:
+        """Add rows that hold cells which were read."""
+        words, held = np.diff(read.offsets), rows.counts > 0
+        self._words.add_words(read.words, read.hashes, read.offsets, rows.codes, rows.targets)
+        self._targets += np.bincount(rows.targets[rows.targets >= 0], minlength=TARGETS)
+        self._rows += len(rows.codes)
+        self._missing += int(rows.counts[-1])
+        self._total += int(words @ rows.counts)
+        self._per_row.add(words[held])
+        self._lengths.add(read.lengths[np.repeat(held, words)])
 
     def move_targets(self, moves: Codes | None) -> None:
         """Follow the target's bins to their new numbers."""
@@ -288,7 +328,7 @@ COLLECTORS: dict[AttributeType, type[Numbers | Truths | Categories | Texts]] = {
 }
 
 
-def words_of(texts: pa.Array) -> tuple[pa.Array, Codes]:
+def words_of(texts: pa.Array) -> tuple[pa.Array, Offsets]:
     """Return all words of n texts, in lower case and without punctuation at their ends, and the n + 1 offsets."""
     tokens = pc.utf8_split_whitespace(pc.utf8_lower(texts))
     offsets = np.concatenate([[0], np.cumsum(np.asarray(pc.list_value_length(tokens)), dtype=np.int64)])

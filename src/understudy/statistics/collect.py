@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from typing import Any, NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from understudy.errors import SchemaError
-from understudy.hashing import hash_strings
-from understudy.schema import AttributeType, Schema
+from understudy.schema import Attribute, AttributeType, Schema
 from understudy.statistics.association import TARGETS
-from understudy.statistics.attributes import COLLECTORS, TEXT_SEED, Categories, Collector
-from understudy.statistics.folding import Codes, Folded, ordered_keys
+from understudy.statistics.attributes import COLLECTORS, Categories, Collector
+from understudy.statistics.cells import Chosen, Column, Rows, as_texts, column_of, counted
+from understudy.statistics.folding import Folded, Targets, held_of
 from understudy.statistics.insights import Insights
-from understudy.values import read_numbers, read_texts
+from understudy.values import BATCH_ROWS
+
+Parts = npt.NDArray[np.uint8]
 
 
 class Statistics:
@@ -30,18 +37,12 @@ class Statistics:
         self._targets = Folded(TARGETS)
         self._collectors: dict[str, Collector] = {a.name: COLLECTORS[a.type]() for a in schema.attributes}
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Add a batch of observations. Raises SchemaError where an attribute has no column; nothing is added then."""
-        absent = [name for name in self.schema.names if name not in batch.schema.names]
-        if absent:
-            raise SchemaError(
-                f"the rows have no column for {', '.join(map(repr, absent))}, only {batch.schema.names}",
-                "Correct the schema, or let the extract and the transform function deliver these columns.",
-            )
-        targets = self._target_codes(batch)
-        for name, collector in self._collectors.items():
-            collector.add(batch.column(name), targets)
-        self.rows += batch.num_rows
+    def add(self, batch: pa.RecordBatch, pool: Executor | None = None) -> None:
+        """Add a batch of observations. Raises SchemaError where an attribute has no column; nothing is added then.
+
+        The threads of a pool share the columns among them; what is found is the same.
+        """
+        _add([self], batch, np.zeros(batch.num_rows, np.uint8), pool)
 
     def merge(self, other: Statistics) -> None:
         """Add all that the other, which saw the rows after these, has seen; both go by one schema."""
@@ -71,19 +72,104 @@ class Statistics:
             )
         return collector.values.counts()
 
-    def _target_codes(self, batch: pa.RecordBatch) -> Codes:
-        """Return the number of each row's bin of the target, -1 for rows without one."""
-        none = np.full(batch.num_rows, -1, np.int64)
-        if self.schema.target is None:
-            return none
-        column = batch.column(self.schema.target)
-        if self.schema.type_of(self.schema.target) is AttributeType.NUMERIC:
-            values = read_numbers(column).values
-            present, keys = np.isfinite(values), ordered_keys(values)
-        else:
-            present, keys = np.asarray(column.is_valid()), hash_strings(read_texts(column), TEXT_SEED)
-        codes, moves = self._targets.codes(keys[present])
-        for collector in self._collectors.values():
-            collector.move_targets(moves)
-        none[present] = codes
-        return none
+
+class SplitStatistics:
+    """Statistics of several parts of the same rows, each the very same as if it had been given its rows alone.
+
+    Most of the work is to read a batch's different cells; it is done once for all parts.
+    """
+
+    def __init__(self, schema: Schema, parts: int = 2) -> None:
+        self.parts = tuple(Statistics(schema) for _ in range(parts))
+        """The statistics of part 0, of part 1, and so on."""
+
+    def add(self, batch: pa.RecordBatch, parts: Parts, pool: Executor | None = None) -> None:
+        """Add n rows, each to its part, uint8[n]; rows of a part beyond the last are left out. Raises as `Statistics`.
+
+        The threads of a pool share the columns among them; what is found is the same.
+        """
+        _add(self.parts, batch, parts, pool)
+
+
+class _Read(NamedTuple):
+    """A batch's column, its cells read by the type of its attribute."""
+
+    column: Column
+    cells: Any
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch, attribute: Attribute) -> _Read:
+        column = column_of(batch.column(attribute.name), attribute.type)
+        return cls(column, COLLECTORS[attribute.type].read(column.cells))
+
+
+class _Share(NamedTuple):
+    """The rows of a batch that belong to one part."""
+
+    seen: Statistics
+    chosen: Chosen
+    targets: Targets
+    untold: bool
+    """Whether any of them has no target."""
+
+    def add(self, name: str, read: _Read) -> None:
+        """Add what these rows hold of a column."""
+        rows = Rows.of(read.column, self.chosen, self.targets, self.untold)
+        self.seen._collectors[name].add(read.cells, rows)
+
+
+def _add(statistics: Sequence[Statistics], batch: pa.RecordBatch, parts: Parts, pool: Executor | None) -> None:
+    """Add each row to the statistics of its part, `BATCH_ROWS` rows at a time: so many can be counted in an int32."""
+    names = batch.schema.names
+    absent = [name for name in statistics[0].schema.names if name not in names]
+    if absent:
+        raise SchemaError(
+            f"the rows have no column for {', '.join(map(repr, absent))}, only {names}",
+            "Correct the schema, or let the extract and the transform function deliver these columns.",
+        )
+    for start in range(0, batch.num_rows, BATCH_ROWS):
+        _add_some(statistics, batch.slice(start, BATCH_ROWS), parts[start : start + BATCH_ROWS], pool)
+
+
+def _add_some(statistics: Sequence[Statistics], batch: pa.RecordBatch, parts: Parts, pool: Executor | None) -> None:
+    attributes = statistics[0].schema.attributes
+    target = {a.name: _Read.of(batch, a) for a in attributes if a.name == statistics[0].schema.target}
+    shares = list(_shares(statistics, parts, target))
+
+    def add_column(attribute: Attribute) -> None:
+        read = target.get(attribute.name) or _Read.of(batch, attribute)
+        for share in shares:
+            share.add(attribute.name, read)
+
+    # A column's collectors are touched by one thread alone, and no two columns share anything that is written.
+    list((pool.map if pool else map)(add_column, attributes))
+    for share in shares:
+        share.seen.rows += len(share.targets)
+
+
+def _shares(statistics: Sequence[Statistics], parts: Parts, target: dict[str, _Read]) -> Iterator[_Share]:
+    """Yield the rows of each part that has any, their targets numbered by its bins."""
+    for part, seen in enumerate(statistics):
+        chosen = np.flatnonzero(parts == part).astype(np.int32)
+        if not len(chosen):
+            continue
+        rows = None if len(chosen) == len(parts) else chosen
+        targets = np.full(len(chosen), -1, np.int8)
+        for name, read in target.items():
+            targets = _number_targets(seen, read, seen.schema.type_of(name), rows)
+        yield _Share(seen, rows, targets, bool((targets < 0).any()))
+
+
+def _number_targets(seen: Statistics, read: _Read, kind: AttributeType, rows: Chosen) -> Targets:
+    """Return the number of each row's bin of the target, int8[n], -1 for rows without one; follow bins that move."""
+    if kind is AttributeType.NUMERIC:
+        keys, present = read.cells.keys, np.isfinite(read.cells.values)
+    else:
+        keys = as_texts(read.column.cells).hashes
+        present = np.arange(len(keys)) < len(keys) - 1
+    codes = read.column.codes if rows is None else read.column.codes[rows]
+    counts = np.where(present, counted(codes, len(keys) - 1), np.int32(0))
+    numbers, moves = seen._targets.numbers(keys, held_of(counts))
+    for collector in seen._collectors.values():
+        collector.move_targets(moves)
+    return np.where(present, numbers, -1).astype(np.int8)[codes]

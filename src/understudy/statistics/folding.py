@@ -5,45 +5,30 @@ are gone. It is the lowest at which all keys ever seen fit, so the outcome is a 
 order, no batch and no merge leaves a trace. With floats as ordered keys this is a histogram whose bins adapt to the
 data (the uniform collapse of UDDSketch, Epicoco et al. 2020, on bit patterns in place of logarithms).
 """
-# ruff: noqa: ANN001, ANN202 - compiled kernels carry no types
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from understudy.hashing import mix64
+from understudy.statistics.kernels import empty_slots, list_held, number_keys, write_ordered_keys
 
 UInt64s = npt.NDArray[np.uint64]
-Codes = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+"""The code of each row's cell, or the number of each key."""
+Counts = npt.NDArray[np.int32]
+"""How many rows hold each different cell."""
+Held = npt.NDArray[np.int32]
+"""Which cells are held by any row, ascending."""
+Targets = npt.NDArray[np.int8]
+"""The number of each row's bin of the target, -1 where there is none."""
 Floats = npt.NDArray[np.float64]
 
 _TOP = np.uint64(1 << 63)
-_S63 = np.int64(63)
-
-
-@nb.njit(nogil=True, cache=True)
-def _encode(values, start, level, slots, keys, size, codes):  # type: ignore[no-untyped-def]
-    """Write the codes of values[start:]; return where it stopped for want of room, and the number of keys."""
-    mask = np.uint64(len(slots) - 1)
-    for i in range(start, len(values)):
-        key = values[i] >> level
-        place = mix64(key) & mask
-        while slots[place] >= 0 and keys[slots[place]] != key:
-            place = (place + np.uint64(1)) & mask
-        if slots[place] < 0:
-            if size == len(keys):
-                return i, size
-            keys[size] = key
-            slots[place] = size
-            size += 1
-        codes[i] = slots[place]
-    return len(values), size
 
 
 class Folded:
-    """At most `capacity` distinct keys, numbered by first appearance; 4-8 ns a key."""
+    """At most `capacity` distinct keys, numbered by first appearance; 1-2 ns a key."""
 
     def __init__(self, capacity: int) -> None:
         self.level = 0
@@ -51,60 +36,72 @@ class Folded:
         self.size = 0
         """How many distinct keys there are."""
         self._keys = np.zeros(capacity, np.uint64)
-        self._slots = self._empty_slots()
+        self._slots = empty_slots(capacity)
 
     @property
     def keys(self) -> UInt64s:
         """The distinct keys by number, without the dropped bits, uint64[size]."""
         return self._keys[: self.size]
 
-    def codes(self, values: UInt64s) -> tuple[Codes, Codes | None]:
-        """Return the number of each value's key, int64[n], and where the numbers of before have moved to, if they have.
+    def numbers(self, values: UInt64s, held: Held) -> tuple[Codes, Codes | None]:
+        """Return the numbers of the keys values[held], and where the numbers of before have moved to, if they have.
 
-        What is counted by number must be moved along before the new numbers are counted.
+        The numbers stand where the values do, int32[k]; where no value is held they mean nothing. What is counted by
+        number must be moved along before the new numbers are counted.
         """
-        codes = np.empty(len(values), np.int64)
-        before, moves = self.size, None
-        start, self.size = self._encode(values, 0, codes)
-        while start < len(values):
-            moved = self._fold()
-            codes[:start] = moved[codes[:start]]
-            moves = moved[:before] if moves is None else moved[moves]
-            start, self.size = self._encode(values, start, codes)
-        return codes, moves
+        numbers, before = np.zeros(len(values), np.int32), self.size
+        if self._number(values, held, numbers):
+            return numbers, None
+        moves = self._fold(self._bits_too_many(values[held]))
+        self._number(values, held, numbers)
+        return numbers, moves[:before]
 
     def fold_to(self, level: int) -> Codes | None:
         """Drop bits up to `level`; return where the numbers have moved to, if they have."""
-        moves = None
-        while self.level < level:
-            moved = self._fold()
-            moves = moved if moves is None else moved[moves]
-        return moves
+        return self._fold(level - self.level) if self.level < level else None
 
     def absorb(self, other: Folded) -> tuple[Codes, Codes | None]:
         """Take in another's keys; return their numbers here, and where the own numbers have moved to, if they have."""
         raised = self.fold_to(other.level)
-        codes, moves = self.codes(other.keys << np.uint64(other.level))
+        numbers, moves = self.numbers(other.keys << np.uint64(other.level), every(other.size))
         if raised is None or moves is None:
-            return codes, moves if raised is None else raised
-        return codes, moves[raised]
+            return numbers, moves if raised is None else raised
+        return numbers, moves[raised]
 
-    def _encode(self, values: UInt64s, start: int, codes: Codes) -> tuple[int, int]:
-        stopped, size = _encode(values, start, np.uint64(self.level), self._slots, self._keys, self.size, codes)
-        return int(stopped), int(size)
+    def _number(self, values: UInt64s, held: Held, numbers: Codes) -> bool:
+        """Give numbers to the keys values[held]; return whether there was room for all."""
+        all_in, size = number_keys(values, held, np.uint64(self.level), self._slots, self._keys, self.size, numbers)
+        self.size = size
+        return bool(all_in)
 
-    def _fold(self) -> Codes:
-        """Drop one more bit; return the new number of each old one, int64[size]."""
-        old = self.keys >> np.uint64(1)
-        self.level += 1
-        self._slots = self._empty_slots()
-        moved = np.empty(len(old), np.int64)
-        _, size = _encode(old, 0, np.uint64(0), self._slots, self._keys, 0, moved)
-        self.size = int(size)
+    def _bits_too_many(self, values: UInt64s) -> int:
+        """Return how many more bits must be dropped so that these keys and those of the values fit.
+
+        In order of size, keys become one exactly where they differ in no bit that is left.
+        """
+        keys = np.sort(np.concatenate([self.keys, values >> np.uint64(self.level)]))
+        differ = np.sort(keys[1:] ^ keys[:-1])
+        return int(differ[-len(self._keys)]).bit_length()
+
+    def _fold(self, bits: int) -> Codes:
+        """Drop some more bits; return the new number of each old one, int32[size]."""
+        old = self.keys >> np.uint64(bits)
+        self.level += bits
+        self._slots.fill(-1)
+        moved = np.zeros(len(old), np.int32)
+        _, self.size = number_keys(old, every(len(old)), np.uint64(0), self._slots, self._keys, 0, moved)
         return moved
 
-    def _empty_slots(self) -> npt.NDArray[np.int32]:
-        return np.full(1 << (2 * len(self._keys) - 1).bit_length(), -1, np.int32)
+
+def held_of(counts: Counts) -> Held:
+    """Return the cells that have a count."""
+    held = np.empty(len(counts), np.int32)
+    return held[: list_held(counts, held)]
+
+
+def every(cells: int) -> Held:
+    """Return all of some cells."""
+    return np.arange(cells, dtype=np.int32)
 
 
 def moved(counts: npt.NDArray[np.int64], moves: Codes | None, axis: int = 0) -> npt.NDArray[np.int64]:
@@ -119,8 +116,9 @@ def moved(counts: npt.NDArray[np.int64], moves: Codes | None, axis: int = 0) -> 
 
 def ordered_keys(values: Floats) -> UInt64s:
     """Return keys that sort as the values do; -0.0 counts as 0.0. Returns uint64[n]."""
-    bits = (values + 0.0).view(np.int64)
-    return bits.view(np.uint64) ^ ((bits >> _S63).view(np.uint64) | _TOP)
+    keys = np.empty(len(values), np.uint64)
+    write_ordered_keys(np.ascontiguousarray(values, np.float64).view(np.int64), keys)
+    return keys
 
 
 def ordered_values(keys: UInt64s) -> Floats:

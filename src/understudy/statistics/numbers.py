@@ -7,8 +7,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from understudy.statistics.folding import Floats, Folded, moved, ordered_keys, ordered_values
-from understudy.statistics.sums import Moments
+from understudy.statistics.folding import Counts, Floats, Folded, UInt64s, held_of, moved, ordered_keys, ordered_values
+from understudy.statistics.kernels import add_counts, ends_of
+from understudy.statistics.sums import Moments, refuse_infinite
+from understudy.values import BATCH_ROWS
 
 CAPACITY = 16_384
 """Bins of the folded count. Up to as many distinct values quantiles are exact; beyond, a bell curve's bins are
@@ -33,23 +35,34 @@ class Distribution:
 
     def add(self, values: Floats) -> None:
         """Add finite values, float64[n]."""
-        if not len(values):
+        refuse_infinite(values)
+        for start in range(0, len(values), BATCH_ROWS):
+            part = values[start : start + BATCH_ROWS]
+            self.add_counted(part, ordered_keys(part), np.ones(len(part), np.int32))
+
+    def add_counted(self, values: Floats, keys: UInt64s, counts: Counts) -> None:
+        """Add a batch's values, float64[k], with their ordered keys, as often as counts say, int32[k].
+
+        A value that counts 0 need not be finite.
+        """
+        held = held_of(counts)
+        if not len(held):
             return
-        self.moments.add(values)
-        self.minimum = min(self.minimum, float(values.min()))
-        self.maximum = max(self.maximum, float(values.max()))
-        codes, moves = self._bins.codes(ordered_keys(values))
+        least, greatest = ends_of(values, held)
+        self.minimum, self.maximum = min(self.minimum, least), max(self.maximum, greatest)
+        self.moments.add_counted(values, counts, held)
+        numbers, moves = self._bins.numbers(keys, held)
         self._counts = moved(self._counts, moves)
-        self._counts += np.bincount(codes, minlength=CAPACITY)
+        add_counts(numbers, counts, held, self._counts)
 
     def merge(self, other: Distribution) -> None:
         """Add all that the other has seen."""
         self.moments.merge(other.moments)
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
-        codes, moves = self._bins.absorb(other._bins)
+        numbers, moves = self._bins.absorb(other._bins)
         self._counts = moved(self._counts, moves)
-        np.add.at(self._counts, codes, other._counts[: other._bins.size])
+        np.add.at(self._counts, numbers, other._counts[: other._bins.size])
 
     @property
     def exact(self) -> bool:
