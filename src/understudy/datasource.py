@@ -46,6 +46,16 @@ def held_out(split: Split, keys: UInt64s, first_row: int, total_rows: int) -> np
     return np.asarray(fractions(drawn) >= split.train / 100)
 
 
+def ascending(keys: UInt64s) -> UInt64s:
+    """Return the different keys in ascending order; sorting them is many times sooner than `np.unique`.
+
+    >>> ascending(np.array([3, 1, 3], np.uint64)).tolist()
+    [1, 3]
+    """
+    ordered = np.sort(keys)
+    return ordered[np.concatenate([ordered[:1] == ordered[:1], ordered[1:] != ordered[:-1]])]
+
+
 class DataSource(msgspec.Struct, frozen=True):
     """A frozen description of one part of a run's rows."""
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from understudy.errors import InvalidInput
 from understudy.features import FeatureColumns, Features, Number, Single, Tokens
 from understudy.hashing import mix64
+from understudy.learner.lanes import prefetch
 
 MAX_FEATURES = 1 << 22
 """Features that a vocabulary holds unless told otherwise; further ones are dropped and counted."""
@@ -54,26 +55,59 @@ class IndexedColumns(NamedTuple):
     """The tokens."""
 
 
-@nb.njit(nogil=True)
-def _slot(key, keys, table):  # type: ignore[no-untyped-def]
-    """Find where `key` is, or would be, in the open-addressing table of ids (0: free)."""
-    last = len(table) - 1
-    slot = np.int64(mix64(key ^ _SPREAD) & np.uint64(last))
-    while table[slot] != 0 and keys[table[slot]] != key:
-        slot = (slot + 1) & last
+_FEATURE = np.dtype([("key", np.uint64), ("count", np.uint32), ("scale", np.float32)])
+"""What is known of one feature, together in memory; the scale is 0 while all values were 0."""
+
+_AHEAD = 8
+"""Keys ahead for which memory is asked: first the place in the table, then, half as far ahead, the feature."""
+
+_TAG = np.uint64(0xFFFFFFFF00000000)
+_ID = np.uint64(0x00000000FFFFFFFF)
+
+
+@nb.njit(inline="always")
+def _slot(key, known, table):  # type: ignore[no-untyped-def]
+    """Find where `key` is, or would be, in the open-addressing table.
+
+    An entry is a feature's id below the first half of its key's hash, which tells most other keys apart; 0 is free.
+    """
+    hashed = mix64(key ^ _SPREAD)
+    last = np.uint64(len(table) - 1)
+    slot = hashed & last
+    while table[slot] != 0 and not (
+        (table[slot] ^ hashed) & _TAG == 0 and known[np.int64(table[slot] & _ID)]["key"] == key
+    ):
+        slot = (slot + np.uint64(1)) & last
     return slot
 
 
+@nb.njit(inline="always")
+def _entry(key, feature):  # type: ignore[no-untyped-def]
+    return (mix64(key ^ _SPREAD) & _TAG) | np.uint64(feature)
+
+
+@nb.njit(inline="always")
+def _expect(wanted, i, known, table):  # type: ignore[no-untyped-def]
+    """Ask for the memory that keys to come will need."""
+    last = np.uint64(len(table) - 1)
+    if i + _AHEAD < len(wanted):
+        prefetch(table.ctypes.data + np.int64(8 * (mix64(wanted[i + _AHEAD] ^ _SPREAD) & last)))
+    if i + _AHEAD // 2 < len(wanted):
+        entry = table[mix64(wanted[i + _AHEAD // 2] ^ _SPREAD) & last]
+        prefetch(known.ctypes.data + np.int64(16 * (entry & _ID)))
+
+
 @nb.njit(nogil=True, cache=True)
-def _look_up(wanted, keys, table, out):  # type: ignore[no-untyped-def]
+def _look_up(wanted, known, table, out):  # type: ignore[no-untyped-def]
     for i in range(len(wanted)):
-        out[i] = table[_slot(wanted[i], keys, table)]
+        out[i] = np.uint32(table[_slot(wanted[i], known, table)] & _ID)
 
 
 @nb.njit(nogil=True, cache=True)
-def _place(first, size, keys, table):  # type: ignore[no-untyped-def]
+def _place(first, size, known, table):  # type: ignore[no-untyped-def]
     for feature in range(first, size):
-        table[_slot(keys[feature], keys, table)] = feature
+        key = known[feature]["key"]
+        table[_slot(key, known, table)] = _entry(key, feature)
 
 
 @nb.njit(inline="always")
@@ -94,27 +128,28 @@ def _rescaled(scale, value):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _grow(wanted, times, values, start, size, limit, keys, counts, scales, table, out):  # type: ignore[no-untyped-def]
-    """Index wanted[start:], each seen so many times, adding what is new until all is done or `keys` is full.
+def _grow(wanted, times, values, start, size, limit, known, table, out):  # type: ignore[no-untyped-def]
+    """Index wanted[start:], each seen so many times, adding what is new until all is done or `known` is full.
 
     Return the place reached and the new size.
     """
     for i in range(start, len(wanted)):
+        _expect(wanted, i, known, table)
         if times[i] == 0:
             out[i] = 0
             continue
-        slot = _slot(wanted[i], keys, table)
-        feature = np.int64(table[slot])
+        slot = _slot(wanted[i], known, table)
+        feature = np.int64(table[slot] & _ID)
         if feature == 0 and size < limit:
-            if size == len(keys):
+            if size == len(known):
                 return i, size
             feature = size
             size += 1
-            keys[feature] = wanted[i]
-            table[slot] = feature
+            known[feature]["key"] = wanted[i]
+            table[slot] = _entry(wanted[i], feature)
         if feature != 0:
-            counts[feature] += times[i]
-            scales[feature] = _rescaled(scales[feature], abs(values[i]))
+            known[feature]["count"] += times[i]
+            known[feature]["scale"] = _rescaled(known[feature]["scale"], abs(values[i]))
         out[i] = feature
     return len(wanted), size
 
@@ -153,10 +188,8 @@ class Vocabulary:
         self.limit = limit + 1
         self.size = 1
         self.dropped = 0
-        self._keys = np.zeros(1024, np.uint64)
-        self._counts = np.zeros(1024, np.uint32)
-        self._scales = np.zeros(1024, np.float32)
-        self._table = np.zeros(2048, np.uint32)
+        self._known = np.zeros(1024, _FEATURE)
+        self._table = np.zeros(2048, np.uint64)
 
     @classmethod
     def of(
@@ -166,21 +199,20 @@ class Vocabulary:
         vocabulary = cls(max(MAX_FEATURES, 2 * len(keys)))
         vocabulary._reserve(len(keys) + 1)
         vocabulary.size = len(keys) + 1
-        vocabulary._keys[1 : vocabulary.size] = keys
-        vocabulary._counts[1 : vocabulary.size] = counts
-        vocabulary._scales[1 : vocabulary.size] = scales
-        _place(1, vocabulary.size, vocabulary._keys, vocabulary._table)
+        known = vocabulary._known[1 : vocabulary.size]
+        known["key"], known["count"], known["scale"] = keys, counts, scales
+        _place(1, vocabulary.size, vocabulary._known, vocabulary._table)
         return vocabulary
 
     @property
     def keys(self) -> npt.NDArray[np.uint64]:
         """The features' keys by id, uint64[size]; place 0 means nothing."""
-        return self._keys[: self.size]
+        return self._known["key"][: self.size]
 
     @property
     def counts(self) -> npt.NDArray[np.uint32]:
         """How many rows each feature was seen in, uint32[size]."""
-        return self._counts[: self.size]
+        return self._known["count"][: self.size]
 
     @property
     def scales(self) -> npt.NDArray[np.float32]:
@@ -189,7 +221,7 @@ class Vocabulary:
 
     def scales_of(self, ids: npt.NDArray[np.uint32] | npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Return those features' scales; 1 where values are of a size that a recipe gives on purpose."""
-        scales = self._scales[ids]
+        scales = self._known["scale"][ids]
         return np.where((scales < _SMALL) & (scales > 0) | (scales > 1), scales, np.float32(1))
 
     def stretches(self, rows: int) -> npt.NDArray[np.float32]:
@@ -199,7 +231,8 @@ class Vocabulary:
         most. Its rarity is its inverse document frequency (Sparck Jones 1972), divided by the root mean square of those
         of all tokens' occurrences: rare words gain what frequent ones lose, and texts as a whole pull as before.
         """
-        token = (self._scales[: self.size] > _SMALL) & (self._scales[: self.size] < 1) & (self.counts < rows / 2)
+        scales = self._known["scale"][: self.size]
+        token = (scales > _SMALL) & (scales < 1) & (self.counts < rows / 2)
         rarity = np.log((1 + rows) / (1 + self.counts))
         occurrences = self.counts * token
         usual = np.sqrt((occurrences * rarity**2).sum() / max(occurrences.sum(), 1))
@@ -217,7 +250,7 @@ class Vocabulary:
             self.dropped += int(np.count_nonzero(ids == 0))
         else:
             ids = np.zeros(len(values), np.uint32)
-            _look_up(features.keys, self._keys, self._table, ids)
+            _look_up(features.keys, self._known, self._table, ids)
         return _known(features.indptr, ids, values)
 
     def index_columns(self, features: FeatureColumns) -> IndexedColumns:
@@ -256,7 +289,8 @@ class Vocabulary:
         missing = int(np.count_nonzero(np.isnan(values)))
         times = np.array([np.count_nonzero(values) - missing, missing], np.uint32)
         ids = self._grown(np.array([column.key, column.missing], np.uint64), times, np.array([0, 1], np.float32))
-        self._scales[ids[0]] = _rescale_all(self._scales[ids[0]], values) if ids[0] else 0
+        if ids[0]:
+            self._known["scale"][ids[0]] = _rescale_all(self._known["scale"][ids[0]], values)
         self.dropped += int(times[ids == 0].sum())
         return ids
 
@@ -266,23 +300,17 @@ class Vocabulary:
         """Return the keys' ids, new ones for new keys, having counted them; 0 for those seen no time or dropped."""
         ids, done = np.zeros(len(keys), np.uint32), 0
         while True:
-            done, self.size = _grow(
-                keys, times, values, done, self.size, self.limit, self._keys, self._counts, self._scales, self._table,
-                ids,
-            )  # fmt: skip
+            done, self.size = _grow(keys, times, values, done, self.size, self.limit, self._known, self._table, ids)
             if done == len(keys):
                 return ids
-            self._reserve(2 * len(self._keys))
+            self._reserve(2 * len(self._known))
 
     def _reserve(self, room: int) -> None:
         """Make room for that many features; the table stays at most half full."""
         room = 1 << max(10, (room - 1).bit_length())
-        more = room - len(self._keys)
-        self._keys = np.concatenate([self._keys, np.zeros(more, np.uint64)])
-        self._counts = np.concatenate([self._counts, np.zeros(more, np.uint32)])
-        self._scales = np.concatenate([self._scales, np.zeros(more, np.float32)])
-        self._table = np.zeros(2 * room, np.uint32)
-        _place(1, self.size, self._keys, self._table)
+        self._known = np.concatenate([self._known, np.zeros(room - len(self._known), _FEATURE)])
+        self._table = np.zeros(2 * room, np.uint64)
+        _place(1, self.size, self._known, self._table)
 
 
 def _refuse_infinite(values: npt.NDArray[np.float32], indptr: npt.NDArray[np.int64]) -> None:

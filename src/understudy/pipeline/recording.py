@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from understudy.config import Project
-from understudy.datasource import DataSource, Part
+from understudy.datasource import DataSource, Part, ascending
 from understudy.documents import plain
 from understudy.errors import ConfigError
 from understudy.evaluation import Evaluation, TrainingSummary
@@ -33,7 +33,7 @@ def keep_rows(run: Run) -> RowMemory:
     objects.put_bytes(parts_object(upload), parts.tobytes())
 
     def keep(part: Part, name: str) -> str:
-        objects.put_bytes(f"keys/{run.run_id}-{name}.u64", np.unique(keys[parts == part]).tobytes())
+        objects.put_bytes(f"keys/{run.run_id}-{name}.u64", ascending(keys[parts == part]).tobytes())
         return f"keys/{run.run_id}-{name}.u64"
 
     stable = run.project.data.split.strategy == "stable"

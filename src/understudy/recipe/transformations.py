@@ -86,15 +86,16 @@ def edges_between(ordered: Floats, count: int) -> Floats:
     return inner
 
 
-def _bin_codes(numbers: Floats, edges: Floats) -> npt.NDArray[np.uint64]:
+def _bin_codes(numbers: Floats, edges: Floats) -> npt.NDArray[np.int32]:
     """Return the numbers of the bins, from 1; a value equal to an edge lies to its left, NaN in the bin MISSING."""
-    codes = np.searchsorted(edges, numbers, side="left") + 1
-    return np.where(np.isnan(numbers), MISSING, codes).astype(np.uint64)
+    codes = np.empty(len(numbers), np.int32)
+    kernels.bins_of(numbers, edges, codes)
+    return codes
 
 
 def _quantile_bin(columns: Sequence[Column], _: int, edges: Floats) -> Column:
     numbers: Numbers = columns[0]
-    codes = _bin_codes(numbers.values, edges).astype(np.int32)
+    codes = _bin_codes(numbers.values, edges)
     hashes = hash_words(np.arange(len(edges) + 2, dtype=np.uint64), SEED)
     return Values(hashes, codes=codes if numbers.codes is None else codes[numbers.codes])
 
