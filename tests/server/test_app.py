@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import logging
+import uuid
 
 import pytest
 
@@ -237,12 +238,49 @@ def test_client_that_is_gone_gets_no_answer():
 
 def test_client_that_stalls_is_told(monkeypatch):
     """A body that stops arriving is answered 408, and the connection ends."""
-    monkeypatch.setattr(app_module, "PIECE_SECONDS", 0.05)
+    monkeypatch.setattr(http_module, "PIECE_SECONDS", 0.05)
     caller = reading()
     caller.ask(part(b"ab"))
     assert caller.status == 408
     assert caller.headers["connection"] == "close"
     assert b"RequestTimeout" in caller.body
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("parts", [[b"abc"], [b"a", b"", b"bc"], [b"", b"abc"], [b""]])
+def test_body_is_read_whenever_it_comes(parts, late):
+    """All at once or piece by piece, there at once or later: the body is whole, read at a stroke or as a stream."""
+
+    async def receive():
+        if late:
+            await asyncio.sleep(0)
+        piece = waiting.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(waiting)}
+
+    async def stream():
+        return b"".join([piece async for piece in http_module.Arriving(receive)])
+
+    for read in (lambda: http_module.Request("POST", "/", "", {}, http_module.Arriving(receive)).read(10), stream):
+        waiting = list(parts)
+        assert asyncio.run(read()) == b"".join(parts)
+
+
+def test_body_that_is_here_but_too_large_is_refused():
+    """A body without a declared length is held to the limit also where no waiting was needed."""
+
+    async def receive():
+        return {"type": "http.request", "body": b"abc", "more_body": False}
+
+    with pytest.raises(http_module.TooLarge):
+        asyncio.run(http_module.Request("POST", "/", "", {}, http_module.Arriving(receive)).read(2))
+
+
+def test_request_id_is_a_random_uuid():
+    """Ids are UUIDs of version 4, as Amazon's services have them, and none comes twice."""
+    ids = {http_module.request_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(str(uuid.UUID(text)) == text and uuid.UUID(text).version == 4 for text in ids)
+    assert {uuid.UUID(text).variant for text in ids} == {uuid.RFC_4122}
 
 
 def test_body_that_trickles_is_told(monkeypatch):

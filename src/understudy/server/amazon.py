@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from understudy.errors import Busy, StoreError
-from understudy.server.http import BodyLost, Request, Response, TooLarge
+from understudy.server.http import BodyLost, Request, Response, TooLarge, request_id
 from understudy.server.keys import Key, Keys
 from understudy.server.signature import JSON_ERRORS, SignatureError, check_claim, presign, verify
 from understudy.server.threads import CHANGING, READING
@@ -208,5 +207,5 @@ def _failed() -> Response:
 
 
 def _response(status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    own = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": str(uuid.uuid4())}
-    return Response(status, msgspec.json.encode(document), {**own, **(headers or {})})
+    own = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": request_id()}
+    return Response(status, msgspec.json.encode(document), own if headers is None else {**own, **headers})

@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from understudy.server.http import Gone, Request, Response, Slow, TooLarge, json_response
+from understudy.server.http import (
+    PIECE_SECONDS,
+    Arriving,
+    Gone,
+    Message,
+    Receive,
+    Request,
+    Response,
+    Slow,
+    TooLarge,
+    json_response,
+)
 from understudy.server.signature import claimed_service, is_version_2
 
 _LOG = logging.getLogger(__name__)
-
-PIECE_SECONDS = 60.0
-"""How long the next piece of a body may take to arrive, or to be taken."""
 
 LARGE_BODIES = 12
 """How many large bodies a worker reads into memory at a time; the others wait. The largest have 20 MiB."""
@@ -28,8 +37,6 @@ _TOO_LARGE = 413
 Door = Callable[[Request], Awaitable[Response]]
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -108,29 +115,19 @@ def _refused(status: int, code: str, message: str) -> Response:
 
 
 def _request(scope: Scope, receive: Receive, places: asyncio.Semaphore) -> Request:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
     path = scope.get("raw_path") or scope["path"].encode()
     query = scope["query_string"].decode("latin-1")
-    return Request(scope["method"], path.decode("latin-1"), query, headers, _body(receive), places)
+    headers = _received(scope["headers"])
+    return Request(scope["method"], path.decode("latin-1"), query, headers, Arriving(receive), places)
 
 
-async def _body(receive: Receive) -> AsyncIterator[bytes]:
-    """Yield the pieces of a body; raises Gone and Slow."""
-    more = True
-    while more:
-        try:
-            async with asyncio.timeout(PIECE_SECONDS):
-                message = await receive()
-        except TimeoutError:
-            raise Slow from None
-        if message["type"] == "http.disconnect":
-            raise Gone
-        more = message.get("more_body", False)
-        if message.get("body"):
-            yield message["body"]
+def _received(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers by name; values of a name that was sent several times are joined by commas."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    if len(headers) < len(raw):
+        for name in headers:
+            headers[name] = ",".join(value.decode("latin-1") for sent, value in raw if sent == name.encode("latin-1"))
+    return headers
 
 
 async def _send(response: Response, send: Send, *, close: bool) -> None:
@@ -148,12 +145,17 @@ async def _send(response: Response, send: Send, *, close: bool) -> None:
 
 
 def _headers(response: Response, *, close: bool) -> list[tuple[bytes, bytes]]:
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers = {_on_the_wire(name): value.encode("latin-1") for name, value in response.headers.items()}
     if isinstance(response.body, bytes) and response.status not in _WITHOUT_BODY:
-        headers.setdefault("content-length", str(len(response.body)))
+        headers.setdefault(b"content-length", b"%d" % len(response.body))
     if close or response.status == _TOO_LARGE:  # what is left of such a body is not read
-        headers["connection"] = "close"
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        headers[b"connection"] = b"close"
+    return list(headers.items())
+
+
+@lru_cache(256)
+def _on_the_wire(name: str) -> bytes:
+    return name.lower().encode("latin-1")
 
 
 async def _closed(body: AsyncIterator[bytes]) -> None:

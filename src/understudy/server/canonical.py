@@ -81,6 +81,8 @@ def without(query: str, name: str) -> str:
 def _paths(raw: str, service: str) -> list[str]:
     """Return a path's readings: S3 signs it as it was sent, or encoded our way; others encode it a second time."""
     raw = raw or "/"
+    if raw == "/":
+        return [raw]
     if service == "s3":
         return _different(raw, quote(unquote_to_bytes(raw), safe="/"))
     plain = posixpath.normpath(raw).replace("//", "/", 1)
@@ -93,6 +95,8 @@ def _queries(raw: str) -> list[str]:
     >>> _queries("b=1&a=x/y+z&c")
     ['a=x%2Fy%20z&b=1&c=', 'a=x/y+z&b=1&c=']
     """
+    if not raw:
+        return [raw]
     pairs = [(name, value) for name, _, value in (part.partition("=") for part in raw.split("&") if part)]
     return _different(_sorted((_encoded(name), _encoded(value)) for name, value in pairs), _sorted(pairs))
 
@@ -107,6 +111,8 @@ def _encoded(part: str) -> str:
 
 def _hosts(sent: str) -> list[str]:
     """Return a host's readings: boto 2 sends name:port:port and signs name:port."""
+    if sent.count(":") < 2:
+        return [sent]
     return _different(sent, _PORT_TWICE.sub(r"\1:\2", sent))
 
 
@@ -116,4 +122,6 @@ def _different(*readings: str) -> list[str]:
 
 def _folded(value: str) -> str:
     """Return a header's value with each stretch of blanks as one; a no-break space may be half a letter in UTF-8."""
+    if "  " not in value and "\t" not in value and value[:1] != " " != value[-1:]:
+        return value
     return " ".join(part for part in value.replace("\t", " ").split(" ") if part)

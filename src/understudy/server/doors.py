@@ -42,7 +42,7 @@ def open_doors(
     rest_door = rest.RestDoor(opened.houses, store, serving, keys, settle, ready, public_url)
 
     async def answer_amazon(request: Request) -> Response:
-        if strangers.is_stranger(request) and not request.headers.get("x-amz-target", "").startswith(amazon.TARGET):
+        if not request.headers.get("x-amz-target", "").startswith(amazon.TARGET) and strangers.is_stranger(request):
             return strangers.refuse(request)
         return await amazon.answer(amazon_door, request)
 

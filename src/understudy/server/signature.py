@@ -219,11 +219,11 @@ def _check_signed_headers(request: Request, claim: Claim) -> None:
         demanded |= {name for name in request.headers if name.startswith("x-amz-")} - {_HASH_HEADER}
     elif "x-amz-target" in request.headers:
         demanded.add("x-amz-target")
-    left_out = sorted(demanded.difference(claim.signed_headers))
+    left_out = demanded.difference(claim.signed_headers)
     if left_out:
         raise SignatureError(
             Reason.UNSIGNED_HEADER,
-            f"There were headers present in the request which were not signed: {', '.join(left_out)}. "
+            f"There were headers present in the request which were not signed: {', '.join(sorted(left_out))}. "
             "Each must be named by SignedHeaders.",
         )
 
