@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
+PEERS   = .venv-bench
 PIP     = $(BIN)/python -m pip install -qq --disable-pip-version-check
 ACTIVATE = @echo; echo 'For the command `understudy` in this shell: . $(BIN)/activate'
 
 .DEFAULT_GOAL := help
-.PHONY: help learn policies amazon-ml test clients check docs shows serve-shows quality clean
+.PHONY: help learn policies amazon-ml test clients check docs shows serve-shows quality bench clean
 
 help:            ## say what there is
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,6 +30,12 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 
 $(VENV)/.boto3: $(VENV)/.runtime requirements/dev.txt
 	@$(PIP) --constraint requirements/dev.txt boto3
+	@touch $@
+
+$(PEERS)/.installed: requirements/bench.txt | $(BIN)/python
+	@echo 'Installing the peers into $(PEERS) (once; it takes some minutes and a gigabyte)'
+	@$(BIN)/python -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check -r requirements/bench.txt
 	@touch $@
 
 learn: $(VENV)/.runtime      ## learn examples/banking from its database, then weeks of new rows, and show the result
@@ -66,5 +73,8 @@ serve-shows: $(VENV)/.dev    ## the server: 20 kills, a gigabyte up and down, la
 quality: $(VENV)/.dev        ## default settings on all data sets, five seeds, next to their baselines
 	@$(BIN)/python bench/quality.py
 
-clean:           ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+bench: $(VENV)/.dev $(PEERS)/.installed  ## next to the peers, in about an hour: the tables and the plot of docs/performance.md
+	@$(BIN)/python bench/all.py
+
+clean:           ## remove the environments and caches
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis
