@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from understudy.cli.app import app
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
@@ -36,8 +34,7 @@ and messages go to standard error.
 
 def reference() -> str:
     """Return the page."""
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return "\n".join([HEAD, *("\n".join(section(name, command)) for name, command in commands.items())])
+    return "\n".join([HEAD, *("\n".join(section(name, command)) for name, command in app.commands.items())])
 
 
 def section(name: str, command: Any) -> Iterator[str]:

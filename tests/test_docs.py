@@ -7,14 +7,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import typer
 
 from understudy.cli.app import app
 from understudy.config import parse
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
-COMMANDS = typer.main.get_command(app).commands
+COMMANDS = app.commands
 
 
 def _written_commands():

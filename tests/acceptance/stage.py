@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 
-from understudy.cli import main
+from understudy.cli import run
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -49,7 +49,7 @@ def understudy(*words, stdin=b""):
         contextlib.redirect_stderr(err),
     ):
         try:
-            main()
+            run()
         except SystemExit as stop:
             code = int(stop.code or 0)
     return Told(code, out.buffer.getvalue().decode(), err.getvalue())

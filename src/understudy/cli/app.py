@@ -8,72 +8,83 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
+import click
 
+from understudy.cli.kernels import place_kernels
 from understudy.cli.options import (
+    FOLDER,
     HERE,
-    Json,
-    ProjectFolder,
-    Quiet,
-    Version,
+    as_json,
+    at_work,
+    common,
     emit,
     load_place,
     load_project,
     notes,
     placing_kernels,
+    quietly,
+    version,
 )
 from understudy.errors import UsageError
 
 if TYPE_CHECKING:
     from understudy.config import Project
-    from understudy.screen import Stages
+    from understudy.screen.stages import Stages
 
 Made = TypeVar("Made")
 
 NOT_PROMOTED = 3
 """Exit code of `learn --require-promotion` when the challenger was refused or held."""
+WITHOUT_WORDS = 2
+"""Exit code of `understudy` alone, which shows its help."""
 
-app = typer.Typer(
-    name="understudy",
-    help="A model behind a stable name, kept fresh without anybody looking after it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+
+class _Commands(click.Group):
+    """Commands that help lists in the order in which they are needed, each with its whole sentence."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help or "") for name, command in self.commands.items()])
+
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@version
+@click.pass_context
+def app(context: click.Context) -> None:
+    """A model behind a stable name, kept fresh without anybody looking after it."""  # noqa: D401 - it is no deed
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        context.exit(WITHOUT_WORDS)
+
+
+dry_run = click.option("--dry-run", is_flag=True, help="Do all but promote.")
+require_promotion = click.option(
+    "--require-promotion", is_flag=True, help="Exit with 3 when the challenger is refused or held."
 )
-
-
-@app.callback(invoke_without_command=True)
-def understudy(version: Version = False) -> None:
-    """Keep a model fresh: extract, transform, load, promote; predict at any time."""
-
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Do all but promote.")]
-RequirePromotion = Annotated[
-    bool, typer.Option("--require-promotion", help="Exit with 3 when the challenger is refused or held.")
-]
+any_model = click.option("--model", metavar="ID", help="Any model; left out: the champion.")
 
 
 @app.command()
-def init(
-    directory: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Folder of the new project.", callback=placing_kernels)
-    ] = HERE,
-    source: Annotated[
-        str | None, typer.Option("--from", metavar="FILE_OR_URL", help="Where the rows are; URL#table names a table.")
-    ] = None,
-    target: Annotated[str | None, typer.Option("--target", help="The attribute to predict.")] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="How the text of the file is encoded.")] = "utf-8",
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
-) -> None:
+@click.argument(
+    "directory", metavar="[DIR]", type=FOLDER, default=HERE, callback=placing_kernels, help="Folder of the new project."
+)
+@click.option("--from", "source", metavar="FILE_OR_URL", help="Where the rows are; URL#table names a table.")
+@click.option("--target", metavar="NAME", help="The attribute to predict.")
+@click.option(
+    "--encoding", metavar="NAME", default="utf-8", show_default=True, help="How the text of the file is encoded."
+)
+@as_json
+@quietly
+@version
+def init(directory: Path, source: str | None, target: str | None, encoding: str, json: bool, quiet: bool) -> None:
     """Write a project file, guessing types and target from the data."""
     from understudy.cli.beginning import begin
-    from understudy.screen import guesses_table
+    from understudy.screen.tables import guesses_table
 
+    at_work()
     document, inference, reason = begin(directory, source, target, encoding)
     render = (lambda _: guesses_table(inference, reason)) if inference else (lambda d: f"Wrote {d['file']}.")
     emit(document, as_json=json, quiet=quiet, render=render)
@@ -83,14 +94,10 @@ def init(
 
 
 @app.command()
-def learn(
-    project: ProjectFolder = HERE,
-    dry_run: DryRun = False,
-    require_promotion: RequirePromotion = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
-) -> None:
+@dry_run
+@require_promotion
+@common
+def learn(project: Path, dry_run: bool, require_promotion: bool, json: bool, quiet: bool) -> None:
     """Extract, transform, load: two data sources, model, evaluation, promotion."""
     from understudy import pipeline
 
@@ -100,38 +107,34 @@ def learn(
 
 
 @app.command()
-def extract(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
+@common
+def extract(project: Path, json: bool, quiet: bool) -> None:
     """Fetch the rows, first of three stages, into .understudy/work/."""
     from understudy import pipeline
     from understudy.documents import plain
-    from understudy.screen import show_object
+    from understudy.screen.tables import show_object
 
     _, report = _watched(project, pipeline.extract, quiet=quiet)
     emit(plain(report), as_json=json, quiet=quiet, render=lambda d: show_object(d, "extract"))
 
 
 @app.command()
-def transform(
-    project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False
-) -> None:
+@common
+def transform(project: Path, json: bool, quiet: bool) -> None:
     """Turn the rows into observations, second of three stages, in .understudy/work/."""
     from understudy import pipeline
     from understudy.documents import plain
-    from understudy.screen import show_object
+    from understudy.screen.tables import show_object
 
     _, report = _watched(project, pipeline.transform, quiet=quiet)
     emit(plain(report), as_json=json, quiet=quiet, render=lambda d: show_object(d, "transform"))
 
 
 @app.command()
-def load(
-    project: ProjectFolder = HERE,
-    dry_run: DryRun = False,
-    require_promotion: RequirePromotion = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
-) -> None:
+@dry_run
+@require_promotion
+@common
+def load(project: Path, dry_run: bool, require_promotion: bool, json: bool, quiet: bool) -> None:
     """Make data sources, model, evaluation and verdict of the observations, third of three stages."""
     from understudy import pipeline
 
@@ -141,121 +144,102 @@ def load(
 
 
 @app.command()
+@click.argument("values", metavar="[KEY=VALUE ...]", nargs=-1, help="One record, as extracted; a JSON object will do.")
+@click.option(
+    "--file", metavar="ROWS", help="CSV, Parquet or JSON lines; - reads CSV or JSON lines from standard input."
+)
+@click.option("--output", metavar="FILE", help="CSV, Parquet or JSON lines; - is standard output.")
+@click.option("--top", metavar="N", type=click.IntRange(min=1), help="The best N classes only.")
+@any_model
+@common
 def predict(
-    values: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE ...]", help="One record, as extracted; a JSON object will do."),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option(
-            "--file", metavar="ROWS", help="CSV, Parquet or JSON lines; - reads CSV or JSON lines from standard input."
-        ),
-    ] = None,
-    output: Annotated[
-        str | None, typer.Option("--output", metavar="FILE", help="CSV, Parquet or JSON lines; - is standard output.")
-    ] = None,
-    top: Annotated[int | None, typer.Option("--top", min=1, help="The best N classes only.")] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", metavar="ID", help="Any model; left out: the champion.")
-    ] = None,
-    project: ProjectFolder = HERE,
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
+    values: tuple[str, ...],
+    file: str | None,
+    output: str | None,
+    top: int | None,
+    model: str | None,
+    project: Path,
+    json: bool,
+    quiet: bool,
 ) -> None:
     """Predict one record or a file, by the champion."""
     from understudy.cli.predicting import predict_file, predict_record
-    from understudy.screen import predictions_table
+    from understudy.screen.tables import predictions_table
 
     if output == "-" and json:
         raise UsageError("--json and --output - both write to standard output", "Use one of them.")
     loaded, note = load_project(project), notes(quiet=quiet)
     document: dict[str, Any] | None
     if file is not None:
-        document = predict_file(loaded, file, output, values=values or [], top=top, model_id=model, note=note)
+        document = predict_file(loaded, file, output, values=values, top=top, model_id=model, note=note)
     else:
-        document = predict_record(loaded, values or [], output=output, top=top, model_id=model, note=note)
+        document = predict_record(loaded, values, output=output, top=top, model_id=model, note=note)
     if document is not None and (output is None or json):
         emit(document, as_json=json, quiet=quiet, render=lambda d: predictions_table(d, top or 3))
 
 
 @app.command()
-def evaluate(
-    model: Annotated[
-        str | None, typer.Option("--model", metavar="ID", help="Any model; left out: the champion.")
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option("--file", metavar="ROWS", help="Labelled rows; left out: its own run's held-out rows."),
-    ] = None,
-    project: ProjectFolder = HERE,
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
-) -> None:
+@any_model
+@click.option("--file", metavar="ROWS", help="Labelled rows; left out: its own run's held-out rows.")
+@common
+def evaluate(model: str | None, file: str | None, project: Path, json: bool, quiet: bool) -> None:
     """Judge any model on any labelled rows."""
     from understudy.cli.judging import evaluate_file
-    from understudy.screen import evaluation_screen
+    from understudy.screen.learned import evaluation_screen
 
     document = evaluate_file(load_project(project), file, model)
     emit(document, as_json=json, quiet=quiet, render=evaluation_screen)
 
 
 @app.command()
-def status(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
+@common
+def status(project: Path, json: bool, quiet: bool) -> None:
     """Tell who serves, since when, and how the last run went; without a project, what is kept here."""
     from understudy.cli.looking import status_document
-    from understudy.screen import status_panel
+    from understudy.screen.tables import status_panel
 
     emit(status_document(load_place(project)), as_json=json, quiet=quiet, render=status_panel)
 
 
 @app.command()
-def history(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
+@common
+def history(project: Path, json: bool, quiet: bool) -> None:
     """List all promotions with their verdicts, oldest first, refusals included."""
     from understudy.cli.looking import history_document
-    from understudy.screen import history_table
+    from understudy.screen.tables import history_table
 
     emit(history_document(load_project(project)), as_json=json, quiet=quiet, render=history_table)
 
 
 @app.command()
-def show(
-    id: Annotated[str, typer.Argument(metavar="ID", help="A run, model, data source or evaluation.")],  # noqa: A002
-    project: ProjectFolder = HERE,
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
-) -> None:
+@click.argument("id", metavar="ID", help="A run, model, data source or evaluation.")
+@common
+def show(id: str, project: Path, json: bool, quiet: bool) -> None:  # noqa: A002
     """Show any object whole."""
     from understudy.cli.looking import show_document
-    from understudy.screen import show_object
+    from understudy.screen.tables import show_object
 
     emit(show_document(load_place(project), id), as_json=json, quiet=quiet, render=show_object)
 
 
 @app.command()
-def promote(
-    model_id: Annotated[str, typer.Argument(metavar="MODEL_ID", help="The model that is to serve.")],
-    project: ProjectFolder = HERE,
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
-) -> None:
+@click.argument("model_id", metavar="MODEL_ID", help="The model that is to serve.")
+@common
+def promote(model_id: str, project: Path, json: bool, quiet: bool) -> None:
     """Let a model serve, by hand."""
     from understudy.cli.looking import promote_by_hand
-    from understudy.screen import history_table
+    from understudy.screen.tables import history_table
 
     entry = promote_by_hand(load_project(project), model_id)
     emit(entry, as_json=json, quiet=quiet, render=lambda e: history_table({"promotions": [e]}))
 
 
 @app.command()
-def rollback(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
+@common
+def rollback(project: Path, json: bool, quiet: bool) -> None:
     """Return to the champion before, and pin it until `unpin`."""
     from understudy.cli.looking import roll_back
-    from understudy.screen import history_table
+    from understudy.screen.tables import history_table
 
     entry = roll_back(load_project(project))
     emit(entry, as_json=json, quiet=quiet, render=lambda e: history_table({"promotions": [e]}))
@@ -264,10 +248,11 @@ def rollback(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = F
 
 
 @app.command()
-def unpin(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = False, version: Version = False) -> None:
+@common
+def unpin(project: Path, json: bool, quiet: bool) -> None:
     """Let the gate decide again after a rollback."""
     from understudy.cli.looking import unpin as lift
-    from understudy.screen import status_panel
+    from understudy.screen.tables import status_panel
 
     document, was_pinned = lift(load_project(project))
     if not json and not quiet:
@@ -276,71 +261,80 @@ def unpin(project: ProjectFolder = HERE, json: Json = False, quiet: Quiet = Fals
 
 
 @app.command()
-def rebuild(
-    model_id: Annotated[str, typer.Argument(metavar="MODEL_ID", help="The model to make again.")],
-    project: ProjectFolder = HERE,
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
-) -> None:
+@click.argument("model_id", metavar="MODEL_ID", help="The model to make again.")
+@common
+def rebuild(model_id: str, project: Path, json: bool, quiet: bool) -> None:
     """Make a model again from its stored observations, and compare fingerprints."""
     from understudy import pipeline
-    from understudy.screen import show_object
+    from understudy.screen.tables import show_object
 
     _, document = _watched(project, lambda p, watch: pipeline.rebuild(p, model_id, watch), quiet=quiet)
     emit(document, as_json=json, quiet=quiet, render=show_object)
 
 
 @app.command()
+@click.argument(
+    "file", metavar="FILE", help="Columns label, champion, challenger; for classes champion:CLASS, challenger:CLASS."
+)
+@click.option("--rule", default="not_worse", show_default=True, help="not_worse, better, always or never.")
+@click.option("--margin", type=float, default=0.01, show_default=True, help="In the metric's unit.")
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the interval's lower bound.")
+@click.option("--metric", help="Left out: auc, macro_f1 or rmse by type.")
+@common
 def gate(
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE", help="Columns label, champion, challenger; for classes champion:CLASS, challenger:CLASS."
-        ),
-    ],
-    rule: Annotated[str, typer.Option(help="not_worse, better, always or never.")] = "not_worse",
-    margin: Annotated[float, typer.Option(help="In the metric's unit.")] = 0.01,
-    confidence: Annotated[float, typer.Option(help="Of the interval's lower bound.")] = 0.95,
-    metric: Annotated[str | None, typer.Option(help="Left out: auc, macro_f1 or rmse by type.")] = None,
-    project: ProjectFolder = HERE,
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
+    file: str,
+    rule: str,
+    margin: float,
+    confidence: float,
+    metric: str | None,
+    project: Path,
+    json: bool,
+    quiet: bool,
 ) -> None:
     """Judge a challenger against a champion on a file of scores: the gate by itself."""
     from understudy.cli.judging import judge_scores
-    from understudy.screen import gate_panel
+    from understudy.screen.learned import gate_panel
 
+    at_work()
     document = judge_scores(file, rule=rule, margin=margin, confidence=confidence, metric=metric)
     emit(document, as_json=json, quiet=quiet, render=gate_panel)
 
 
 @app.command()
+@click.option(
+    "--project",
+    "folders",
+    metavar="DIR",
+    type=FOLDER,
+    multiple=True,
+    help="Folder of a project; left out: here. Several make several endpoints.",
+)
+@click.option("--host", metavar="ADDRESS", help="Address to listen on; left out: [serve], 127.0.0.1.")
+@click.option(
+    "--port", metavar="PORT", type=click.IntRange(0, 65535), help="Left out: [serve], 8080; 0 takes a free one."
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Processes that answer; left out: [serve], one per core.",
+)
+@click.option("--tls-cert", metavar="FILE", type=FOLDER, help="Certificate, PEM.")
+@click.option("--tls-key", metavar="FILE", type=FOLDER, help="Its key, PEM.")
+@quietly
+@version
 def serve(
-    project: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--project", metavar="DIR", help="Folder of a project; several make several endpoints.", show_default="here"
-        ),
-    ] = None,
-    host: Annotated[
-        str | None, typer.Option("--host", help="Address to listen on; left out: [serve], 127.0.0.1.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option("--port", min=0, max=65535, help="Left out: [serve], 8080; 0 takes a free one.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes that answer; left out: [serve], one per core.")
-    ] = None,
-    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate, PEM.")] = None,
-    tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="Its key, PEM.")] = None,
-    quiet: Quiet = False,
-    version: Version = False,
+    folders: tuple[Path, ...],
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    quiet: bool,
 ) -> None:
     """Serve Amazon ML's API, S3 and REST on one port; do jobs, and learn by schedule."""
-    folders = project or [HERE]
-    placing_kernels(folders[0])
+    folders = folders or (HERE,)
+    place_kernels(folders[0])
     from understudy.cli.serving import serve as run
     from understudy.cli.serving import settings
 
@@ -349,18 +343,10 @@ def serve(
 
 
 @app.command()
-def env(
-    key: Annotated[
-        str | None, typer.Option("--key", metavar="NAME", help="A key of this name, made where there is none.")
-    ] = None,
-    role: Annotated[
-        str | None, typer.Option("--role", help="admin or predict; left out: as the key is, admin where it is new.")
-    ] = None,
-    project: ProjectFolder = HERE,
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
-) -> None:
+@click.option("--key", metavar="NAME", help="A key of this name, made where there is none.")
+@click.option("--role", help="admin or predict; left out: as the key is, admin where it is new.")
+@common
+def env(key: str | None, role: str | None, project: Path, json: bool, quiet: bool) -> None:
     """Print export lines that point AWS clients here: address, access key, region."""
     from understudy.cli.access import environment, export_lines
 
@@ -372,17 +358,11 @@ def env(
 
 
 @app.command()
-def token(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Left out: list the tokens.")] = None,
-    role: Annotated[
-        str | None, typer.Option("--role", help="admin or predict; left out: admin.", show_default=False)
-    ] = None,
-    revoke: Annotated[bool, typer.Option("--revoke", help="Take the token away; it counts no longer.")] = False,
-    project: ProjectFolder = HERE,
-    json: Json = False,
-    quiet: Quiet = False,
-    version: Version = False,
-) -> None:
+@click.argument("name", metavar="[NAME]", required=False, help="Left out: list the tokens.")
+@click.option("--role", help="admin or predict; left out: admin.")
+@click.option("--revoke", is_flag=True, help="Take the token away; it counts no longer.")
+@common
+def token(name: str | None, role: str | None, revoke: bool, project: Path, json: bool, quiet: bool) -> None:
     """Make a token for the REST API and print it, this once; revoke one; list them."""
     from understudy.cli.access import list_tokens, make_token, revoke_token, token_lines
 
@@ -400,7 +380,7 @@ def token(
 
 def _watched(folder: Path, work: Callable[[Project, Stages], Made], *, quiet: bool) -> tuple[Project, Made]:
     """Do a piece of the pipeline's work with its stages shown; return the project and what was made."""
-    from understudy.screen import Stages
+    from understudy.screen.stages import Stages
 
     project = load_project(folder)
     with Stages(quiet=quiet) as stages:
@@ -411,7 +391,8 @@ def _print_learned(project: Project, document: dict[str, Any], *, json: bool, qu
     from understudy.cli.access import reached_at
     from understudy.folders import PRIVATE
     from understudy.house import House
-    from understudy.screen import make_console, print_learned
+    from understudy.screen.learned import print_learned
+    from understudy.screen.words import make_console
 
     document["endpoint"]["url"] = reached_at(project.root / PRIVATE, project.serve)  # where a server runs by now
     if json:
@@ -423,4 +404,4 @@ def _print_learned(project: Project, document: dict[str, Any], *, json: bool, qu
 
 def _require(document: dict[str, Any], required: bool) -> None:
     if required and document["verdict"]["status"] != "ADMITTED":
-        raise typer.Exit(NOT_PROMOTED)
+        click.get_current_context().exit(NOT_PROMOTED)

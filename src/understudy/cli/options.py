@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
+import click
 
 from understudy import __version__
 from understudy.cli.kernels import place_kernels
@@ -17,38 +18,54 @@ if TYPE_CHECKING:
 
     from understudy.config import Place, Project
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 
-def _print_version(asked: bool) -> None:
-    if asked:
-        print(f"understudy {__version__}")
-        raise typer.Exit
+HERE = Path()
+
+FOLDER = click.Path(path_type=Path)
 
 
-def placing_kernels(folder: Path) -> Path:
+def placing_kernels(_context: click.Context, _parameter: click.Parameter, folder: Path) -> Path:
     """Choose where compiled kernels are kept as soon as the folder is known: whatever a command loads comes later."""
     place_kernels(folder)
     return folder
 
 
-ProjectFolder = Annotated[
-    Path,
-    typer.Option(
-        "--project", metavar="DIR", help="Folder of the project file.", show_default="here", callback=placing_kernels
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")]
-Version = Annotated[
-    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-]
+in_project = click.option(
+    "--project",
+    metavar="DIR",
+    type=FOLDER,
+    default=HERE,
+    callback=placing_kernels,
+    help="Folder of the project file; left out: here.",
+)
+as_json = click.option("--json", is_flag=True, help="Print one JSON document on standard output.")
+quietly = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+version = click.version_option(
+    __version__, prog_name="understudy", message="%(prog)s %(version)s", help="Print the version and exit."
+)
 
-HERE = Path()
+
+def common(command: Command) -> Command:
+    """Give a command the options that nearly all take; it gets `project`, `json` and `quiet`."""
+    return in_project(as_json(quietly(version(command))))
+
+
+def at_work() -> None:
+    """Let Python look for garbage again: a command has loaded what it needs, and begins (`understudy.cli.main`).
+
+    What was loaded stays as long as the process does, so it is set aside and not looked at any more.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def load_project(folder: Path) -> Project:
-    """Read the project file in `folder`."""
+    """Read the project file in `folder`, with which a command's work begins."""
     from understudy.config import load  # noqa: PLC0415 - `--help` must not wait for it
 
+    at_work()
     return load(folder)
 
 
@@ -56,6 +73,7 @@ def load_place(folder: Path) -> Place | Project:
     """Read the project file in `folder`, or take the folder as Amazon ML and S3 alone."""
     from understudy.config import load_place  # noqa: PLC0415
 
+    at_work()
     return load_place(folder)
 
 
@@ -71,6 +89,6 @@ def emit(document: Any, *, as_json: bool, quiet: bool, render: Callable[[Any], R
 
         sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
     elif not quiet:
-        from understudy.screen import make_console  # noqa: PLC0415
+        from understudy.screen.words import make_console  # noqa: PLC0415
 
         make_console(sys.stdout).print(render(document))
