@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from understudy import metrics
 from understudy.errors import InvalidInput
+from understudy.metrics import functions
+from understudy.metrics.binary import BinaryScores
+from understudy.metrics.classes import ClassScores
+from understudy.metrics.numbers import NumberScores
 
 SEED = 7
 
@@ -42,9 +45,9 @@ def number_rows(rows, seed=SEED, weighted=False):
 
 
 ACCUMULATORS = {
-    "BINARY": (metrics.BinaryScores, binary_rows),
-    "MULTICLASS": (lambda: metrics.ClassScores(["a", "b", "c"]), class_rows),
-    "REGRESSION": (metrics.NumberScores, number_rows),
+    "BINARY": (BinaryScores, binary_rows),
+    "MULTICLASS": (lambda: ClassScores(["a", "b", "c"]), class_rows),
+    "REGRESSION": (NumberScores, number_rows),
 }
 
 
@@ -65,8 +68,8 @@ def test_auc_counts_ties_half():
     ones, zeros = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
     won = np.sign(scores[ones][:, None] - scores[zeros][None, :]) / 2 + 0.5
     pairs = weights[ones][:, None] * weights[zeros][None, :]
-    assert metrics.auc(labels, scores) == pytest.approx(won.mean(), rel=1e-12)
-    assert metrics.auc(labels, scores, weights) == pytest.approx((won * pairs).sum() / pairs.sum(), rel=1e-12)
+    assert functions.auc(labels, scores) == pytest.approx(won.mean(), rel=1e-12)
+    assert functions.auc(labels, scores, weights) == pytest.approx((won * pairs).sum() / pairs.sum(), rel=1e-12)
 
 
 def test_metrics_agree_with_scikit_learn():
@@ -76,40 +79,40 @@ def test_metrics_agree_with_scikit_learn():
         labels, scores, weights = binary_rows(500, weighted=weighted)
         called = (scores >= 0.5).astype(float)
         close = pytest.approx
-        assert metrics.auc(labels, scores, weights) == close(sk.roc_auc_score(labels, scores, sample_weight=weights))
-        assert metrics.accuracy(labels, called, weights) == close(
+        assert functions.auc(labels, scores, weights) == close(sk.roc_auc_score(labels, scores, sample_weight=weights))
+        assert functions.accuracy(labels, called, weights) == close(
             sk.accuracy_score(labels, called, sample_weight=weights)
         )
         expected = sk.precision_recall_fscore_support(labels, called, average="binary", sample_weight=weights)[:3]
-        assert metrics.precision_recall_f1(labels, called, weights) == close(expected)
+        assert functions.precision_recall_f1(labels, called, weights) == close(expected)
         inside = np.clip(scores, 0.01, 0.99)
-        assert metrics.binary_log_loss(labels, inside, weights) == close(
+        assert functions.binary_log_loss(labels, inside, weights) == close(
             sk.log_loss(labels, inside, sample_weight=weights)
         )
         truth, probabilities, weights = class_rows(500, weighted=weighted)
         answered = probabilities.argmax(axis=1)
         expected = sk.f1_score(truth, answered, average="macro", sample_weight=weights, zero_division=0)
-        assert metrics.macro_f1(truth, answered, 3, weights) == close(expected)
+        assert functions.macro_f1(truth, answered, 3, weights) == close(expected)
         labels, values, weights = number_rows(500, weighted=weighted)
-        assert metrics.rmse(labels, values, weights) == close(
+        assert functions.rmse(labels, values, weights) == close(
             sk.root_mean_squared_error(labels, values, sample_weight=weights)
         )
-        assert metrics.mae(labels, values, weights) == close(
+        assert functions.mae(labels, values, weights) == close(
             sk.mean_absolute_error(labels, values, sample_weight=weights)
         )
-        assert metrics.r2(labels, values, weights) == close(sk.r2_score(labels, values, sample_weight=weights))
+        assert functions.r2(labels, values, weights) == close(sk.r2_score(labels, values, sample_weight=weights))
 
 
 def test_macro_f1_leaves_out_classes_that_never_occur():
     """A class that is neither a label nor a prediction has no F1; one that is only predicted has 0."""
     labels = np.array([0, 0, 1])
-    assert metrics.macro_f1(labels, labels, classes=5) == 1.0
-    assert metrics.macro_f1(labels, np.array([0, 0, 4]), classes=5) == pytest.approx(1 / 3)
+    assert functions.macro_f1(labels, labels, classes=5) == 1.0
+    assert functions.macro_f1(labels, np.array([0, 0, 4]), classes=5) == pytest.approx(1 / 3)
 
 
 def test_macro_f1_counts_unseen_labels_as_one_class_of_errors():
     """Labels that the model never saw cost it one more class with an F1 of 0, however many they are."""
-    assert metrics.macro_f1(np.array([0, 1, 2, 9]), np.array([0, 1, 0, 1]), classes=2) == pytest.approx(
+    assert functions.macro_f1(np.array([0, 1, 2, 9]), np.array([0, 1, 0, 1]), classes=2) == pytest.approx(
         (2 / 3 + 2 / 3 + 0) / 3
     )
 
@@ -123,25 +126,25 @@ def test_accumulator_agrees_with_plain_functions(kind, weighted):
         weights = weights.astype(np.float32)
     if kind == "BINARY":
         called = scores >= 0.5
-        precision, recall, f1 = metrics.precision_recall_f1(labels, called, weights)
+        precision, recall, f1 = functions.precision_recall_f1(labels, called, weights)
         expected = {
-            "auc": metrics.auc(labels, scores, weights),
-            "accuracy": metrics.accuracy(labels, called, weights),
+            "auc": functions.auc(labels, scores, weights),
+            "accuracy": functions.accuracy(labels, called, weights),
             "f1": f1,
             "precision": precision,
             "recall": recall,
-            "log_loss": metrics.binary_log_loss(labels, scores, weights),
+            "log_loss": functions.binary_log_loss(labels, scores, weights),
         }
     elif kind == "MULTICLASS":
         answered = scores.argmax(axis=1)
         granted = np.column_stack([scores, np.zeros(len(labels))])[np.arange(len(labels)), labels]
         expected = {
-            "macro_f1": metrics.macro_f1(labels, answered, 3, weights),
-            "accuracy": metrics.accuracy(labels, answered, weights),
-            "log_loss": metrics.class_log_loss(granted, weights),
+            "macro_f1": functions.macro_f1(labels, answered, 3, weights),
+            "accuracy": functions.accuracy(labels, answered, weights),
+            "log_loss": functions.class_log_loss(granted, weights),
         }
     else:
-        expected = {name: getattr(metrics, name)(labels, scores, weights) for name in ("rmse", "mae", "r2")}
+        expected = {name: getattr(functions, name)(labels, scores, weights) for name in ("rmse", "mae", "r2")}
     assert collected(kind, columns).metrics() == pytest.approx(expected, rel=1e-9)
 
 
@@ -224,7 +227,7 @@ def test_threshold_includes_the_score_that_equals_it():
 
 def test_labels_that_the_model_never_saw_are_errors():
     """An unknown label stands in a row of its own of the confusion matrix and is never right."""
-    seen = metrics.ClassScores(["cat", "dog"])
+    seen = ClassScores(["cat", "dog"])
     codes = seen.codes(pa.array(["dog", "emu"]))
     seen.add(codes, np.array([[0.1, 0.9], [0.5, 0.5]]))
     assert seen.confusion.support.tolist() == [0.0, 1.0, 1.0]
@@ -253,7 +256,7 @@ def test_unusable_rows_are_refused_and_leave_nothing_behind(kind, columns):
 
 def test_thousands_of_classes_keep_only_the_cells_that_occur():
     """The confusion matrix of 5,000 classes holds as many cells as pairs occurred."""
-    seen = metrics.ClassScores([str(number) for number in range(5_000)])
+    seen = ClassScores([str(number) for number in range(5_000)])
     labels = np.arange(10_000) % 5_000
     seen.add_predictions(labels, np.roll(labels, 1), np.full(10_000, 0.1))
     assert len(seen.confusion.weight) == 5_000

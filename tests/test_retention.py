@@ -5,8 +5,7 @@ import threading
 import pytest
 
 from understudy.config import Place
-from understudy.house import Storehouse
-from understudy.pipeline.retention import clear_models
+from understudy.house import Storehouse, clear_models
 
 FINGERPRINT = {"fingerprint": "sha256:abc"}
 FOLDER = "models/abc"

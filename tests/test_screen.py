@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from understudy import screen
 from understudy.inference import infer
+from understudy.screen import charts, learned, stages, tables, words
 
 LEARNED = {
     "run_id": "run-1",
@@ -42,13 +42,13 @@ def rendered(shown: RenderableType, width: int = 80, **options: object) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def learned(**changes: object) -> dict[str, object]:
+def a_run(**changes: object) -> dict[str, object]:
     return {**copy.deepcopy(LEARNED), **changes}
 
 
 def test_learn_summary_holds_every_fact_of_the_document():
     """Rows, metrics beside the baseline, verdict, reasons, champion and time are all there."""
-    text = rendered(screen.learn_summary(LEARNED))
+    text = rendered(learned.learn_summary(LEARNED))
     for fact in ("20,000 rows", "14,012 training", "5,988 evaluation", "0.9100", "0.0100", "ADMITTED", "1.5 s"):
         assert fact in text
     assert "The first model beats the baseline." in text
@@ -57,9 +57,9 @@ def test_learn_summary_holds_every_fact_of_the_document():
 
 def test_learn_summary_shows_intervals_where_there_are_some():
     """A 95 % interval stands beside its metric, and no empty column where none was computed."""
-    text = rendered(screen.learn_summary(learned(intervals={"macro_f1": [0.902, 0.918]})))
+    text = rendered(learned.learn_summary(a_run(intervals={"macro_f1": [0.902, 0.918]})))
     assert "0.9020 to 0.9180" in text
-    assert "interval" not in rendered(screen.learn_summary(LEARNED))
+    assert "interval" not in rendered(learned.learn_summary(LEARNED))
 
 
 @pytest.mark.parametrize(
@@ -73,21 +73,21 @@ def test_learn_summary_shows_intervals_where_there_are_some():
 def test_learn_summary_says_who_serves_after_each_verdict(status: str, champion: str, sentence: str):
     """Whatever the verdict, the reader learns which model answers from now on."""
     verdict = {"status": status, "reasons": [], "champion_before": "ml-old", "champion": champion}
-    assert sentence in rendered(screen.learn_summary(learned(verdict=verdict)))
+    assert sentence in rendered(learned.learn_summary(a_run(verdict=verdict)))
 
 
 def test_learn_summary_says_that_nobody_serves_after_a_first_refusal():
     """A first model below the baseline leaves no champion, and that is said."""
     verdict = {"status": "REFUSED", "reasons": [], "champion_before": None, "champion": None}
-    assert "Nobody serves yet." in rendered(screen.learn_summary(learned(verdict=verdict)))
+    assert "Nobody serves yet." in rendered(learned.learn_summary(a_run(verdict=verdict)))
 
 
 def test_export_lines_stay_whole_on_a_narrow_terminal():
     """The two lines to paste are never wrapped or cut, however long the address."""
     url = "https://understudy.example.org/" + "a" * 100
     out = io.StringIO()
-    document = learned(endpoint={"name": "policies", "url": url})
-    screen.print_learned(Console(file=out, width=40, highlight=False), document)
+    document = a_run(endpoint={"name": "policies", "url": url})
+    learned.print_learned(Console(file=out, width=40, highlight=False), document)
     assert out.getvalue().splitlines()[-2:] == [
         "export AWS_ML_MODEL_ID=policies",
         f"export AWS_ML_PREDICTION_URL={url}",
@@ -96,14 +96,14 @@ def test_export_lines_stay_whole_on_a_narrow_terminal():
 
 def test_errors_of_a_regression_are_written_in_the_unit_of_the_target():
     """An RMSE of 29,853.25 dollars is not drowned in decimals, an R2 keeps four."""
-    text = rendered(screen.learn_summary(learned(model_type="REGRESSION", metrics={"rmse": 29853.25, "r2": 0.8361})))
+    text = rendered(learned.learn_summary(a_run(model_type="REGRESSION", metrics={"rmse": 29853.25, "r2": 0.8361})))
     assert "29,853\n" in text + "\n"
     assert "0.8361" in text
 
 
 def test_heat_map_puts_the_most_frequent_class_first_and_shares_into_cells():
     """Each cell is the share of its true class in per cent, readable without colour, with rows and F1 beside."""
-    shown = screen.heat_map([[8, 2], [5, 95]], ["rare", "usual"], {"rare": {"f1": 0.7}, "usual": {"f1": 0.964}})
+    shown = charts.heat_map([[8, 2], [5, 95]], ["rare", "usual"], {"rare": {"f1": 0.7}, "usual": {"f1": 0.964}})
     lines = rendered(shown).splitlines()
     assert lines[-2].split() == ["usual", "95", "5", "100", "0.964"]
     assert lines[-1].split() == ["rare", "20", "80", "10", "0.700"]
@@ -115,7 +115,7 @@ def test_heat_map_fits_any_number_of_classes(classes: int, width: int, seed: int
     """From two classes to more than a hundred the map fits the terminal and accounts for every row."""
     counts = np.random.default_rng(seed).integers(0, 40, (classes, classes))
     labels = [f"class number {place}" for place in range(classes)]
-    lines = rendered(screen.heat_map(counts.tolist(), labels, {}), width).splitlines()
+    lines = rendered(charts.heat_map(counts.tolist(), labels, {}), width).splitlines()
     assert max(map(cell_len, lines)) <= width
     assert sum(int(line.split()[-1].replace(",", "")) for line in lines[3:]) == counts.sum()
 
@@ -124,14 +124,14 @@ def test_heat_map_marks_right_and_wrong_in_different_colours():
     """On a colour terminal the diagonal and the confusions are shaded apart, and little shares not at all."""
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system="truecolor")
-    console.print(screen.heat_map([[60, 38, 2], [0, 9, 0], [0, 0, 1]], ["a", "b", "c"], {}))
+    console.print(charts.heat_map([[60, 38, 2], [0, 9, 0], [0, 0, 1]], ["a", "b", "c"], {}))
     row = next(line for line in out.getvalue().splitlines() if line.startswith("a"))
     assert row.count("\x1b[30;48;2;") == 2
 
 
 def test_score_histogram_sets_ones_against_zeros():
     """Each bin of the score shows the actual 0s on the left and the actual 1s on the right, best scores on top."""
-    lines = rendered(screen.score_histogram([1, 3], [40, 2])).splitlines()
+    lines = rendered(charts.score_histogram([1, 3], [40, 2])).splitlines()
     assert lines[1].split()[0] == "2"
     assert lines[1].split()[-1] == "3"
     assert lines[2].split()[0] == "40"
@@ -140,14 +140,14 @@ def test_score_histogram_sets_ones_against_zeros():
 
 def test_residual_histogram_says_which_side_is_too_low():
     """A positive residual is a prediction that was too low, and the picture says so."""
-    lines = rendered(screen.residual_histogram([-10, -2, 2, 10], [1, 5, 3])).splitlines()
+    lines = rendered(charts.residual_histogram([-10, -2, 2, 10], [1, 5, 3])).splitlines()
     assert ["too high" in lines[1], "exact" in lines[2], "too low" in lines[3]] == [True] * 3
 
 
 def test_roc_of_a_perfect_model_leaves_chance_below():
     """The curve of a model that separates everything runs along the top, the one of chance along the dots."""
-    perfect = rendered(screen.roc([(0, 0), (0, 1), (1, 1)], 1.0)).splitlines()
-    chance = rendered(screen.roc([(0, 0), (1, 1)], 0.5))
+    perfect = rendered(charts.roc([(0, 0), (0, 1), (1, 1)], 1.0)).splitlines()
+    chance = rendered(charts.roc([(0, 0), (1, 1)], 0.5))
     assert perfect[1].count("*") == 41
     assert "." not in chance.split("across")[0].replace("0.5000", "").replace("0.0", "").replace("1.0", "")
 
@@ -156,7 +156,7 @@ def test_bars_need_no_blocks_where_the_terminal_has_none():
     """A terminal that cannot show block characters gets number signs."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     Console(file=out, width=80, highlight=False).print(
-        screen.predictions_table({"predictions": [{"label": "a", "scores": {"a": 0.5, "b": 0.5}}]})
+        tables.predictions_table({"predictions": [{"label": "a", "scores": {"a": 0.5, "b": 0.5}}]})
     )
     out.seek(0)
     assert out.read().count("##########") == 2
@@ -167,23 +167,23 @@ def test_predictions_show_the_best_scores_of_each_record():
     document = {
         "predictions": [{"label": "b", "scores": {"a": 0.2, "b": 0.7, "c": 0.1}}, {"label": "c", "scores": {"c": 1.0}}]
     }
-    lines = rendered(screen.predictions_table(document, top=2)).splitlines()
+    lines = rendered(tables.predictions_table(document, top=2)).splitlines()
     assert [line.split()[:3] for line in lines[1:]] == [
         ["1", "b", "0.7000"],
         ["a", "0.2000", lines[2].split()[2]],
         ["2", "c", "1.0000"],
     ]
-    assert "215,000" in rendered(screen.predictions_table({"predictions": [{"value": 215_000.0}]}))
+    assert "215,000" in rendered(tables.predictions_table({"predictions": [{"value": 215_000.0}]}))
 
 
 def test_history_lists_refusals_with_reasons_and_who_went_on():
     """Every promotion stands with its time, origin, verdict and reasons, refusals included."""
     entry = {"at": "2026-11-08T03:00:00+00:00", "by": "learn", "model_id": "ml-2", "status": "REFUSED"}
     entry |= {"reasons": ["AUC fell by 0.04."], "champion_before": "ml-1", "champion": "ml-1"}
-    text = rendered(screen.history_table({"promotions": [entry]}))
+    text = rendered(tables.history_table({"promotions": [entry]}))
     for fact in ("2026-11-08 03:00 UTC", "learn", "REFUSED", "ml-2", "AUC fell by 0.04.", "ml-1 goes on serving."):
         assert fact in text
-    assert "No promotions yet" in rendered(screen.history_table({"promotions": []}))
+    assert "No promotions yet" in rendered(tables.history_table({"promotions": []}))
 
 
 def test_status_shows_ids_whole_and_the_fingerprint_on_one_line():
@@ -199,8 +199,8 @@ def test_status_shows_ids_whole_and_the_fingerprint_on_one_line():
         "last_run": None,
         "next_run": None,
     }
-    assert champion["fingerprint"] in rendered(screen.status_panel(document), 120)
-    text = rendered(screen.status_panel(document))
+    assert champion["fingerprint"] in rendered(tables.status_panel(document), 120)
+    text = rendered(tables.status_panel(document))
     assert "sha256:abababababab…\n" in text
     for fact in ("policies", "ml-1", "2026-11-01 03:00 UTC", "0.9370", "none", "not scheduled"):
         assert fact in text
@@ -216,7 +216,7 @@ def test_any_object_is_shown_whole():
         "files": ["a", "b"],
         "x": None,
     }
-    text = rendered(screen.show_object(document))
+    text = rendered(tables.show_object(document))
     for fact in ("data source", "ds-1", "12,345", "train", "70", "a, b", "none"):
         assert fact in text
     assert "{" not in text
@@ -231,7 +231,7 @@ def test_gate_panel_shows_the_interval_and_where_it_was_reached():
         "interval": [-0.02, 0.03],
         "decided_at_row": 1200,
     }
-    text = rendered(screen.gate_panel(document))
+    text = rendered(learned.gate_panel(document))
     for fact in ("HELD", "Too few rows.", "-0.0200 to 0.0300", "1,200"):
         assert fact in text
 
@@ -239,7 +239,7 @@ def test_gate_panel_shows_the_interval_and_where_it_was_reached():
 def test_guesses_show_the_target_then_the_doubtful_columns():
     """What somebody should check comes first, each with its reason."""
     sample = pa.table({"a": ["1.5", "2.5", "3.5"] * 20, "b": ["x"] * 60, "y": ["no", "yes"] * 30})
-    lines = rendered(screen.guesses_table(infer(sample, target="y"), "by its name"), 120).splitlines()
+    lines = rendered(tables.guesses_table(infer(sample, target="y"), "by its name"), 120).splitlines()
     assert [line.split()[:2] for line in lines[1:4]] == [["target", "y"], ["look", "b"], ["a", "NUMERIC"]]
 
 
@@ -257,7 +257,7 @@ def test_insights_put_what_tells_most_first():
         },
         {"name": "outcome", "type": "CATEGORICAL", "distinct": 3, "correlation": 0.31, "most_frequent": "none"},
     ]
-    lines = rendered(screen.insights_table(attributes), 120).splitlines()
+    lines = rendered(tables.insights_table(attributes), 120).splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["outcome", "age"]
     assert "17 to 98, median 38" in lines[2]
 
@@ -267,9 +267,9 @@ def _clock() -> object:
     return lambda: float(next(ticks))
 
 
-def watched(**options: object) -> tuple[screen.Stages, io.StringIO]:
+def watched(**options: object) -> tuple[stages.Stages, io.StringIO]:
     out = io.StringIO()
-    return screen.Stages(Console(file=out, width=80, highlight=False), clock=_clock(), **options), out
+    return stages.Stages(Console(file=out, width=80, highlight=False), clock=_clock(), **options), out
 
 
 def test_stages_say_one_plain_line_each_off_a_terminal():
@@ -310,7 +310,7 @@ def test_console_off_a_terminal_is_plain_and_wide(monkeypatch):
     """A pipe gets no colour and enough columns for a table."""
     monkeypatch.delenv("COLUMNS", raising=False)
     out = io.StringIO()
-    screen.make_console(out).print(screen.gate_panel({"status": "ADMITTED", "reasons": ["word " * 22]}))
+    words.make_console(out).print(learned.gate_panel({"status": "ADMITTED", "reasons": ["word " * 22]}))
     assert "\x1b" not in out.getvalue()
     assert len(out.getvalue().splitlines()[1].split()) == 22
 
@@ -326,7 +326,7 @@ def test_failed_run_says_why():
             "at": "2026-11-08T03:00:00Z",
         },
     }
-    lines = rendered(screen.status_panel(document)).splitlines()
+    lines = rendered(tables.status_panel(document)).splitlines()
     place = next(place for place, line in enumerate(lines) if "run-2" in line)
     assert lines[place + 1].strip() == "calls.csv is empty"
 
@@ -335,18 +335,18 @@ def test_failed_run_says_why():
 def test_history_tells_a_hand_from_the_gate(by: str, said: str):
     """What a person did by hand is not called admitted."""
     entry = {"at": "2026-11-08T03:00:00Z", "by": by, "model_id": "ml-2", "status": "ADMITTED", "reasons": []}
-    assert f"{by:<9} {said:<11}  ml-2" in rendered(screen.history_table({"promotions": [entry]}))
+    assert f"{by:<9} {said:<11}  ml-2" in rendered(tables.history_table({"promotions": [entry]}))
 
 
 def test_report_without_a_kind_is_called_by_its_caller():
     """A stage's report has its stage's name, not "object"."""
-    assert rendered(screen.show_object({"rows": 3}, "extract")).splitlines()[0] == "extract"
+    assert rendered(tables.show_object({"rows": 3}, "extract")).splitlines()[0] == "extract"
 
 
 def test_zero_has_no_sign():
     """A difference that rounds to nothing is not shown as less than nothing."""
     assert "-0.0000" not in rendered(
-        screen.gate_panel({"status": "HELD", "reasons": [], "metric": "auc", "difference": -1e-9})
+        learned.gate_panel({"status": "HELD", "reasons": [], "metric": "auc", "difference": -1e-9})
     )
 
 
@@ -354,8 +354,8 @@ def test_piped_output_is_as_wide_as_columns_says_and_ends_no_line_in_blanks(monk
     """COLUMNS holds for files and pipes, too, and what fills up a terminal's line stays out of them."""
     monkeypatch.setenv("COLUMNS", "60")
     out = io.StringIO()
-    console = screen.make_console(out)
-    console.print(screen.show_object({"kind": "model", "id": "ml-1", "a": "b", "long": "word " * 40}))
+    console = words.make_console(out)
+    console.print(tables.show_object({"kind": "model", "id": "ml-1", "a": "b", "long": "word " * 40}))
     lines = out.getvalue().splitlines()
     assert console.width == 60
     assert "b" in out.getvalue()

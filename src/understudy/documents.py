@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import msgspec
-import numpy as np
 
 
 def plain(value: Any) -> Any:
     """Return records, tuples and NumPy numbers as dicts, lists and numbers; what is not finite becomes None.
 
+    >>> import numpy as np
     >>> plain({"auc": np.float64(0.5), "lower": float("nan"), "rows": (np.int64(3),)})
     {'auc': 0.5, 'lower': None, 'rows': [3]}
     """
@@ -19,6 +19,8 @@ def plain(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
+    import numpy as np  # noqa: PLC0415 - most documents hold plain numbers alone, and commands that print them are quick
+
     if isinstance(value, np.generic):
         return value.item()
     raise NotImplementedError(f"{type(value).__name__} has no place in a document")

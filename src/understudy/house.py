@@ -1,9 +1,15 @@
-"""A project's store, opened: models by their ids, the code they were trained behind, and who serves."""
+"""A project's store, opened: models by their ids, the code they were trained behind, and who serves.
+
+Who only looks into the catalog loads nothing of what a model needs.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,12 +17,14 @@ from understudy.config import Place, Project
 from understudy.endpoint import Endpoint
 from understudy.errors import NoChampion, NotFound, StoreError
 from understudy.folders import PRIVATE
-from understudy.model import Model
-from understudy.prediction import Column, Predictor
 from understudy.store.catalog import Catalog, Entity
 from understudy.store.contract import RESTORE
 from understudy.store.objects import LocalObjects, Objects, open_objects
-from understudy.transform import Transform, TransformSource, load
+
+if TYPE_CHECKING:
+    from understudy.model import Model
+    from understudy.prediction import Predictor
+    from understudy.transform import Transform, TransformSource
 
 
 class Storehouse:
@@ -60,6 +68,8 @@ class Storehouse:
 
     def predictor(self, model_id: str) -> Predictor:
         """Return the model `model_id` behind its own transform function; raises NotFound and CorruptObject."""
+        from understudy.prediction import Column, Predictor
+
         entity = self.model_entity(model_id)
         columns = msgspec.convert(entity.document["columns"], tuple[Column, ...])
         return Predictor(model_id, self.model(entity), columns, self._transform(entity))
@@ -76,6 +86,8 @@ class Storehouse:
 
     def model(self, entity: Entity) -> Model:
         """Map a model's folder, verified against its fingerprint; a copy of it where the objects are far away."""
+        from understudy.model import Model
+
         fingerprint = entity.document["fingerprint"]
         folder = self.objects.cached(model_object(fingerprint))
         try:
@@ -87,6 +99,8 @@ class Storehouse:
         code = entity.document.get("transform")
         if code is None:
             return None
+        from understudy.transform import TransformSource, load
+
         return load(msgspec.json.decode(self.objects.read(code), type=TransformSource))
 
     def keep_model(self, model: Model) -> None:
@@ -133,3 +147,26 @@ class House(Storehouse):
 def model_object(fingerprint: str) -> str:
     """Return the name of the folder that holds the model of a fingerprint."""
     return f"models/{fingerprint.removeprefix('sha256:')}"
+
+
+def clear_models(store: Storehouse) -> None:
+    """Delete the folders of deleted models, unless another model that is kept, or in the making, is the same.
+
+    Each is deleted in a transaction that holds the write lock and has seen that nobody needs it: who announces the same
+    model meanwhile does so before, and is seen, or afterwards, and finds no folder.
+    """
+    stored = {name.rpartition("/")[0] for name in store.objects.iter_names("models/")}
+    for folder in sorted(stored & (_folders(store, "DELETED") - _needed(store))):
+        with store.catalog.writing():
+            if folder not in _needed(store):
+                store.objects.delete(folder)
+
+
+def _needed(store: Storehouse) -> set[str]:
+    return _folders(store, "COMPLETED") | _folders(store, "INPROGRESS")
+
+
+def _folders(store: Storehouse, status: str) -> set[str]:
+    """Name the folders of all models that have a status, whatever their project."""
+    models = store.catalog.find("model", status=status)
+    return {model_object(entity.document["fingerprint"]) for entity in models if "fingerprint" in entity.document}

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from understudy.metrics import DEFAULT_METRIC, METRICS, BinaryScores, ClassScores, NumberScores
+from understudy.metrics import DEFAULT_METRIC, METRICS
+from understudy.metrics.binary import BinaryScores
+from understudy.metrics.classes import ClassScores
+from understudy.metrics.numbers import NumberScores
 from understudy.schema import ModelType
 
 

@@ -10,8 +10,10 @@ from statistics import NormalDist
 import numpy as np
 
 from understudy.evaluation.document import Alert, TrainingSummary
-from understudy.metrics import BinaryScores, ClassScores, NumberScores
+from understudy.metrics.binary import BinaryScores
+from understudy.metrics.classes import ClassScores
 from understudy.metrics.functions import Floats
+from understudy.metrics.numbers import NumberScores
 from understudy.schema import Schema
 
 Scores = BinaryScores | ClassScores | NumberScores

@@ -15,8 +15,10 @@ from understudy.evaluation.document import (
     ScoreHistogram,
     Threshold,
 )
-from understudy.metrics import ClassScores, Counts, NumberScores, ScoreCurve
+from understudy.metrics.binary import Counts, ScoreCurve
+from understudy.metrics.classes import ClassScores
 from understudy.metrics.functions import Floats, ratio
+from understudy.metrics.numbers import NumberScores
 from understudy.statistics import Bins, Distribution
 
 CURVE_POINTS = 200

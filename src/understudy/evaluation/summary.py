@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from understudy.evaluation import pictures
 from understudy.evaluation.document import Evaluation, TrainingSummary
 from understudy.evaluation.doubts import Scores, doubts
-from understudy.metrics import BinaryScores, ClassScores, NumberScores
+from understudy.metrics.binary import BinaryScores
+from understudy.metrics.classes import ClassScores
+from understudy.metrics.numbers import NumberScores
 from understudy.schema import ModelType
 
 

@@ -1,40 +1,8 @@
-"""Metrics: plain functions of arrays, the catalogue of their names, and one-pass accumulators that merge."""
+"""Metrics: plain functions of arrays, one-pass accumulators that merge, and the catalogue of their names.
 
-from understudy.metrics.binary import BinaryScores, Counts, ScoreCurve
+The catalogue is all that most modules need; what computes is imported from where it stands, by whoever computes.
+"""
+
 from understudy.metrics.catalogue import DEFAULT_METRIC, METRICS, Metric
-from understudy.metrics.classes import ClassScores, Confusion
-from understudy.metrics.functions import (
-    EPSILON,
-    accuracy,
-    auc,
-    binary_log_loss,
-    class_log_loss,
-    macro_f1,
-    mae,
-    precision_recall_f1,
-    r2,
-    rmse,
-)
-from understudy.metrics.numbers import NumberScores
 
-__all__ = [
-    "DEFAULT_METRIC",
-    "EPSILON",
-    "METRICS",
-    "BinaryScores",
-    "ClassScores",
-    "Confusion",
-    "Counts",
-    "Metric",
-    "NumberScores",
-    "ScoreCurve",
-    "accuracy",
-    "auc",
-    "binary_log_loss",
-    "class_log_loss",
-    "macro_f1",
-    "mae",
-    "precision_recall_f1",
-    "r2",
-    "rmse",
-]
+__all__ = ["DEFAULT_METRIC", "METRICS", "Metric"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.house import House, Storehouse, model_object
+from understudy.house import House, clear_models
 from understudy.pipeline.judging import remembered_by_the_gate
 from understudy.store.catalog import Entity
 from understudy.store.retention import Inventory, KeptModel, removable
@@ -24,29 +24,6 @@ def forget(house: House) -> None:
     for run_id in gone.runs:
         for name in (f"uploads/{run_id}.parquet", *list(house.objects.iter_names(f"keys/{run_id}-"))):
             house.objects.delete(name)
-
-
-def clear_models(store: Storehouse) -> None:
-    """Delete the folders of deleted models, unless another model that is kept, or in the making, is the same.
-
-    Each is deleted in a transaction that holds the write lock and has seen that nobody needs it: who announces the same
-    model meanwhile does so before, and is seen, or afterwards, and finds no folder.
-    """
-    stored = {name.rpartition("/")[0] for name in store.objects.iter_names("models/")}
-    for folder in sorted(stored & (_folders(store, "DELETED") - _needed(store))):
-        with store.catalog.writing():
-            if folder not in _needed(store):
-                store.objects.delete(folder)
-
-
-def _needed(store: Storehouse) -> set[str]:
-    return _folders(store, "COMPLETED") | _folders(store, "INPROGRESS")
-
-
-def _folders(store: Storehouse, status: str) -> set[str]:
-    """Name the folders of all models that have a status, whatever their project."""
-    models = store.catalog.find("model", status=status)
-    return {model_object(entity.document["fingerprint"]) for entity in models if "fingerprint" in entity.document}
 
 
 def _held(house: House, models: list[Entity]) -> Inventory:

@@ -14,7 +14,9 @@ import pyarrow.compute as pc
 from understudy.ahead import ahead
 from understudy.datasource import Part
 from understudy.hashing import UInt64s
-from understudy.metrics import BinaryScores, ClassScores, NumberScores
+from understudy.metrics.binary import BinaryScores
+from understudy.metrics.classes import ClassScores
+from understudy.metrics.numbers import NumberScores
 from understudy.model import Scores
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.workspace import Workspace

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.text import Text
 
-from understudy.inference import Inference
 from understudy.screen.words import Bar, columns, figure, metric_label, moment, number, title, verdict
+
+if TYPE_CHECKING:
+    from understudy.inference import Inference
 
 SHORT_FINGERPRINT = 19
 """Characters of a fingerprint that are shown where there is no room: its method and 12 digits."""

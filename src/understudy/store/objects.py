@@ -7,9 +7,8 @@ from pathlib import Path
 from understudy.errors import ConfigError
 from understudy.store.contract import Objects
 from understudy.store.local import LocalObjects
-from understudy.store.remote import RemoteObjects
 
-__all__ = ["LocalObjects", "Objects", "RemoteObjects", "open_objects"]
+__all__ = ["LocalObjects", "Objects", "open_objects"]
 
 
 def open_objects(location: str, cache: Path) -> Objects:
@@ -30,4 +29,6 @@ def open_objects(location: str, cache: Path) -> Objects:
         return LocalObjects(Path(location))
     if scheme != "s3" or not path.strip("/"):
         raise ConfigError(f"store.objects is {location!r}", "It is a folder, or s3://bucket/prefix.")
+    from understudy.store.remote import RemoteObjects  # noqa: PLC0415 - it loads Arrow, for whose S3 files it is
+
     return RemoteObjects(location, cache)

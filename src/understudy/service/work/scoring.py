@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
-from understudy.metrics import ClassScores
+from understudy.metrics.classes import ClassScores
 from understudy.metrics.numbers import LARGEST
 from understudy.model import Model, Scores
 from understudy.pipeline.scoring import AnyScores, empty_scores
