@@ -223,7 +223,10 @@ def warm_up() -> None:
     schema = Schema(tuple(Attribute(name, kind) for name, kind in kinds.items()), target="y")
     recipe = parse(json.dumps({"outputs": _EVERYTHING}), schema)
     sample = pa.table({"n": ["1", "2.5"], "c": ["a", "b"], "b": ["1", "0"], "t": ["One word.", "two"], "y": ["u", "v"]})
-    weights = Weights(np.zeros(1, np.uint64), np.zeros((1, 2), np.float32), np.zeros(2))
+    keys, values = np.zeros(1, np.uint64), np.zeros((1, 2), np.float32)
+    for array in (keys, values):
+        array.flags.writeable = False  # as a model's are that is mapped: to Numba that is another kernel
+    weights = Weights(keys, values, np.zeros(2))
     target = Target("y", ModelType.MULTICLASS, ("u", "v"))
     model = Model(target, schema.names, schema, fit(recipe, schema, sample), weights)
     for number in ("string", "double", "int64"):

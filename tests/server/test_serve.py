@@ -31,7 +31,8 @@ def test_sweep_before_the_start_leaves_no_thread(settings, tmp_path, monkeypatch
 
     monkeypatch.setattr(LocalObjects, "sweep", sweep)
     before = threading.active_count()
-    serve._prepare(settings)
+    with serve._sweeping(settings):
+        pass
     assert threading.active_count() == before
     assert (tmp_path / "swept-by").read_text() != str(os.getpid())
 
@@ -43,8 +44,8 @@ def test_store_that_cannot_be_swept_is_said(settings, monkeypatch):
         raise StoreError("the objects are away")
 
     monkeypatch.setattr(LocalObjects, "sweep", sweep)
-    with pytest.raises(UnderstudyError, match="cannot be cleared away"):
-        serve._prepare(settings)
+    with pytest.raises(UnderstudyError, match="cannot be cleared away"), serve._sweeping(settings):
+        pass
 
 
 def test_folder_that_others_can_read_is_warned_of(settings, tmp_path, capsys):

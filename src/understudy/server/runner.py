@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import signal
 import threading
@@ -10,21 +9,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from understudy import pipeline
 from understudy.config import Project, load
 from understudy.errors import Busy, ConfigError, UnderstudyError
 from understudy.house import House
 from understudy.jobs import Jobs, Work
-from understudy.pipeline.retention import clear_models
 from understudy.schedule import due_at
 from understudy.server.settings import Opened, Settings
-from understudy.service.work import sweep_secrets
+from understudy.server.sweeping import sweep
+from understudy.service.work import WORK, Workshop
 from understudy.store.buckets import Buckets
 from understudy.store.catalog import Entity
 from understudy.store.lease import leased
-from understudy.store.lock import exclusive, is_held
+from understudy.store.lock import is_held
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,10 +42,8 @@ _TOLD_SECONDS = 60.0
 """How often the same trouble is told."""
 _RUNS_LOOKED_AT = 20
 
-Works = Callable[[Opened], Mapping[str, Work]]
 
-
-def run_jobs(settings: Settings, works: Works) -> None:
+def run_jobs(settings: Settings) -> None:
     """Do jobs until SIGTERM; what was at work then is begun again by the next server."""
     stopped = threading.Event()
 
@@ -56,7 +55,7 @@ def run_jobs(settings: Settings, works: Works) -> None:
     while not stopped.is_set():
         try:
             with leased(opened.stores[0].catalog, settings.folder / "jobs.lock", "jobs") as held:
-                _Runner(settings, opened, works(opened)).work(lambda pause: held() and not stopped.wait(pause))
+                _Runner(settings, opened, _works(opened)).work(lambda pause: held() and not stopped.wait(pause))
         except Busy:
             stopped.wait(_STEP_SECONDS)
         except UnderstudyError as error:
@@ -145,16 +144,12 @@ def _learn(known: Project) -> None:
         _LOG.error("%s could not learn: %s", known.name, " ".join(str(error).split()))
 
 
-def sweep(settings: Settings) -> None:
-    """Clear away what killed writers and deleted models left behind; for a process of its own.
+def _works(opened: Opened) -> Mapping[str, Work]:
+    """Return how the jobs of the server's own store are done."""
+    return {kind: Work(work.waits_for, partial(_compute, opened.settings, kind)) for kind, work in WORK.items()}
 
-    It opens the stores for itself: clients of S3 start threads.
-    """
-    opened = Opened(settings)
-    store = opened.stores[0]
-    Buckets(store.catalog, store.objects).sweep()
-    sweep_secrets(store)
-    for each in opened.stores:
-        each.objects.sweep()
-        with contextlib.suppress(Busy), exclusive(each.lock, wait=0):  # a run may be making a model again
-            clear_models(each)
+
+def _compute(settings: Settings, kind: str, job: Entity, scratch: Path) -> dict[str, Any]:
+    """Do one job, in a process that opens the store for itself."""
+    store = Opened(settings).stores[0]
+    return WORK[kind].compute(Workshop(store, Buckets(store.catalog, store.objects), scratch), job)

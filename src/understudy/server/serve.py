@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shlex
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from socket import socket
-from typing import Any
 from urllib.parse import urlsplit
 
 from understudy.config import Project
 from understudy.errors import UnderstudyError
 from understudy.folders import PRIVATE, open_to_others
 from understudy.forking import forked
-from understudy.house import Storehouse
-from understudy.jobs import Work
 from understudy.server.board import Board
 from understudy.server.keys import open_keys
 from understudy.server.presence import announced, await_orphans, other
-from understudy.server.runner import run_jobs, sweep
 from understudy.server.settings import Opened, Settings
 from understudy.server.supervisor import Supervisor, listening
-from understudy.service.work import WORK, Workshop
-from understudy.serving import warm_up
-from understudy.store.buckets import Buckets
-from understudy.store.catalog import Entity
+from understudy.server.sweeping import sweep
 from understudy.store.lock import is_held, try_lock
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -49,21 +43,31 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     address = url_of(settings, listener.getsockname()[1])
     _prepare(settings)
     with _metrics_folder(settings.folder) as folder, announced(settings.folder, address):
-        os.environ[METRICS_FOLDER] = str(folder)
-        # prometheus-client decides at its import how it counts, so this comes now; but before there are processes,
-        # which then share what is loaded.
-        from understudy.server.worker import answer_requests  # noqa: PLC0415
+        os.environ[METRICS_FOLDER] = str(folder)  # prometheus-client decides at its import how it counts
+        with _sweeping(settings):
+            # Loaded while another process sweeps, and before those are forked that share what is loaded.
+            from understudy.server.worker import answer_requests  # noqa: PLC0415
+            from understudy.serving import warm_up  # noqa: PLC0415
 
-        warm_up()
+            warm_up()
+        gc.freeze()  # what is loaded is no garbage, and who looked for some in it would copy the memory that all share
+        gc.enable()
         board = Board(settings.workers, settings.catalogs)
         Supervisor(
             board,
             answer=lambda number: answer_requests(settings, board, number, listener),
-            work=lambda: run_jobs(settings, _works),
+            work=partial(_work, settings),
         ).run(
             when_ready=lambda: say("\n".join(greeting(settings, address))),
             when_stopping=lambda: say("Stopping; a second Ctrl-C ends at once"),
         )
+
+
+def _work(settings: Settings) -> Callable[[], None]:
+    """Load what jobs need, which nobody else waits for; return what their process runs."""
+    from understudy.server.runner import run_jobs  # noqa: PLC0415
+
+    return partial(run_jobs, settings)
 
 
 def greeting(settings: Settings, address: str) -> list[str]:
@@ -113,12 +117,22 @@ def _prepare(settings: Settings) -> None:
     for store in opened.stores:
         str(store.catalog)  # made where it is missing
         store.catalog.close()
-    if os.waitpid(forked(lambda: sweep(settings)), 0)[1]:
-        raise UnderstudyError("what killed writers left behind cannot be cleared away", "The reason stands above.")
     keys = open_keys(settings.folder)
     keys.default()
     for warning in (*keys.warnings(), *_open_folders(settings)):
         print(f"warning: {warning}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _sweeping(settings: Settings) -> Iterator[None]:
+    """Clear away what killed writers left behind while a block runs, in another process; raises UnderstudyError."""
+    process = forked(lambda: sweep(settings))
+    try:
+        yield
+    finally:
+        _, failed = os.waitpid(process, 0)
+    if failed:
+        raise UnderstudyError("what killed writers left behind cannot be cleared away", "The reason stands above.")
 
 
 def _open_folders(settings: Settings) -> Iterator[str]:
@@ -154,14 +168,3 @@ def _age(folder: Path) -> float:
         return time.time() - folder.stat().st_mtime
     except OSError:  # another server was faster
         return 0.0
-
-
-def _works(opened: Opened) -> Mapping[str, Work]:
-    """Return how the jobs of the server's own store are done."""
-    return {kind: Work(work.waits_for, partial(_compute, opened.settings, kind)) for kind, work in WORK.items()}
-
-
-def _compute(settings: Settings, kind: str, job: Entity, scratch: Path) -> dict[str, Any]:
-    """Do one job, in a process that opens the store for itself."""
-    store: Storehouse = Opened(settings).stores[0]
-    return WORK[kind].compute(Workshop(store, Buckets(store.catalog, store.objects), scratch), job)

@@ -1,8 +1,8 @@
 """The first process of a server: it listens, starts the others, and starts anew whoever dies. It does nothing else.
 
 It starts no threads and has no database open, so that forking it is safe, and nothing that a request does can reach
-it. What all processes need is loaded before it forks: they share that memory, and whoever is started again is there at
-once.
+it. What a process needs is loaded before it is forked: they share that memory, and whoever is started again is there at
+once. Those who answer come first; what jobs need is loaded when all of them do.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from understudy.errors import UnderstudyError
 from understudy.forking import STOPS, forked
@@ -27,6 +28,8 @@ DRAIN_SECONDS = 30.0
 """How long requests under way may take to end after SIGTERM."""
 
 _TICK_SECONDS = 0.2
+_STARTING_SECONDS = 0.02
+"""How often it looks whether all answer, until they do."""
 _FORK_SECONDS = 1.0
 """How long after the system refused a process another is asked for."""
 _EARLY_SECONDS = 5.0
@@ -40,7 +43,8 @@ class _Child:
     """A process that the supervisor keeps alive."""
 
     name: str
-    run: Callable[[], None]
+    load: Callable[[], Callable[[], None]]
+    """Loads what it needs, and returns what it runs."""
     worker: int | None = None
     """Its row on the board; None for the one that runs jobs."""
     pid: int = 0
@@ -52,10 +56,12 @@ class _Child:
 class Supervisor:
     """Keeps a server's processes alive until it is told to stop."""
 
-    def __init__(self, board: Board, answer: Callable[[int], None], work: Callable[[], None]) -> None:
-        """Take what a worker runs, given its number, and what the process runs that does jobs."""
+    def __init__(self, board: Board, answer: Callable[[int], None], work: Callable[[], Callable[[], None]]) -> None:
+        """Take what a worker runs, given its number; and what loads and returns what the process of the jobs runs."""
         self._board = board
-        self._children = [_Child(f"worker {number}", _bound(answer, number), number) for number in range(board.workers)]
+        self._children = [
+            _Child(f"worker {number}", _loaded(partial(answer, number)), number) for number in range(board.workers)
+        ]
         self._children.append(_Child("jobs", work))
         self._was_ready = False
 
@@ -67,7 +73,7 @@ class Supervisor:
         with _signals() as (wake, asked):
             while not asked:
                 self._start_missing()
-                select.select([wake], [], [], _TICK_SECONDS)
+                select.select([wake], [], [], _TICK_SECONDS if self._was_ready else _STARTING_SECONDS)
                 _drained(wake)
                 self._reap()
                 if not self._was_ready and self._board.is_ready():
@@ -78,13 +84,14 @@ class Supervisor:
 
     def _start_missing(self) -> None:
         for child in self._children:
-            if child.pid == 0 and time.monotonic() >= child.not_before:
+            waits = child.worker is None and not self._was_ready
+            if child.pid == 0 and not waits and time.monotonic() >= child.not_before:
                 self._start(child)
 
     def _start(self, child: _Child) -> None:
         child.started = time.monotonic()
         try:
-            child.pid = forked(child.run)
+            child.pid = forked(child.load())
         except OSError as error:
             _LOG.error("%s cannot be started now: %s", child.name, error.strerror)
             child.not_before = time.monotonic() + _FORK_SECONDS
@@ -143,8 +150,9 @@ def listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _bound(answer: Callable[[int], None], number: int) -> Callable[[], None]:
-    return lambda: answer(number)
+def _loaded(run: Callable[[], None]) -> Callable[[], Callable[[], None]]:
+    """Return what to run as one who has nothing left to load."""
+    return lambda: run
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import uvicorn
+import uvicorn.lifespan.off  # uvicorn itself loads it when it serves, each worker for itself
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from understudy.house import Storehouse
@@ -23,6 +24,14 @@ from understudy.server.board import Board
 from understudy.server.doors import open_doors
 from understudy.server.settings import Opened, Settings
 from understudy.serving import Serving, wait_until
+
+_new_event_loop: Callable[[], asyncio.AbstractEventLoop]
+try:
+    import uvloop
+
+    _new_event_loop = uvloop.new_event_loop
+except ImportError:  # there is none on Windows
+    _new_event_loop = asyncio.new_event_loop
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,7 +66,7 @@ def answer_requests(settings: Settings, board: Board, number: int, listener: soc
 
     app = App(open_doors(settings, opened, serving, settle, ready))
     server = _Server(app, _config(settings, app))
-    with asyncio.Runner(loop_factory=_loop_factory()) as loop:
+    with asyncio.Runner(loop_factory=_new_event_loop) as loop:
         loop.run(server.serve(sockets=[listener]))
 
 
@@ -118,14 +127,6 @@ def _keep_fresh(serving: Serving, board: Board, number: int) -> None:
         except Exception:  # noqa: BLE001 - a worker that no longer looked would answer by an old model for ever
             _LOG.exception("a mistake of Understudy's own while it looked who serves")
         board.publish(number, serving.revisions)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop  # noqa: PLC0415 - there is none on Windows
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 def _config(settings: Settings, app: App) -> uvicorn.Config:

@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 import msgspec
 
 from understudy.house import House, Storehouse
+from understudy.service.secrets import secrets_of
 from understudy.serving import Served
 from understudy.store.bucket_records import BucketError, ObjectInfo
 from understudy.store.catalog import Catalog
@@ -96,7 +97,7 @@ class Service:
     @property
     def secrets(self) -> Path:
         """The folder of the passwords that jobs have yet to use."""
-        return self.store.place.root / ".understudy" / "secrets"
+        return secrets_of(self.store)
 
     def may_use_bucket(self, name: str) -> bool:
         """Tell whether data may be read from a bucket and results written to it."""

@@ -8,7 +8,8 @@ import pytest
 from service.work.stage import schema
 from understudy.errors import InvalidInput, SchemaError, StoreError, UnderstudyError
 from understudy.service import secrets
-from understudy.service.work import WORK, sweep_secrets
+from understudy.service.secrets import sweep_secrets
+from understudy.service.work import WORK
 from understudy.service.work.rows import CsvRows
 from understudy.store.catalog import Entity
 

@@ -17,12 +17,11 @@ import msgspec
 from understudy.errors import UnderstudyError
 from understudy.service.secrets import forget
 from understudy.service.work import batch_predictions, data_sources, evaluations, models
-from understudy.service.work.leftovers import sweep_secrets
 from understudy.service.work.log import Log
 from understudy.service.work.workshop import Workshop
 from understudy.store.catalog import Entity
 
-__all__ = ["WORK", "Work", "Workshop", "sweep_secrets"]
+__all__ = ["WORK", "Work", "Workshop"]
 
 Compute = Callable[[Workshop, Entity], dict[str, Any]]
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from understudy.house import Storehouse
+from understudy.service.secrets import secrets_of
 from understudy.service.work.s3 import S3
 from understudy.store.buckets import Buckets
 
@@ -29,8 +30,3 @@ class Workshop:
     def secrets(self) -> Path:
         """The folder of what must stand in no document."""
         return secrets_of(self.store)
-
-
-def secrets_of(store: Storehouse) -> Path:
-    """Return the folder of what must stand in no document."""
-    return store.place.root / ".understudy" / "secrets"
