@@ -81,7 +81,7 @@ def test_held_out_rows_stay_held_out(project):
     def held_out():
         pipeline.learn(load(project.folder), dry_run=True)
         work = project.folder / ".understudy" / "work"
-        ids = pa.Table.from_batches(list(read_rows(work / "observations.parquet"))).column("id").to_pylist()
+        ids = pa.Table.from_batches(list(read_rows(work / "observations.arrow"))).column("id").to_pylist()
         parts = np.fromfile(work / "parts.u8", np.uint8)
         return {row for row, part in zip(ids, parts, strict=True) if part == 1}, set(ids)
 

@@ -1,12 +1,11 @@
 """Rows at rest: whole or not there, and read back as they were."""
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from understudy.errors import CorruptObject
-from understudy.spool import read_rows, write_rows
-from understudy.values import BATCH_ROWS
+from understudy.spool import link_or_copy, read_parquet, read_rows, read_schema, write_parquet, write_rows
+from understudy.values import BATCH_ROWS, coded_batch, coded_schema
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", pa.float64()), ("d", pa.bool_())])
 
@@ -27,30 +26,30 @@ def _batch(first, rows):
 def test_rows_come_back_as_they_were(tmp_path):
     """Any batches go in; the same rows, types and nulls come out in order, in batches of bounded size."""
     batches = [_batch(0, 10), _batch(10, BATCH_ROWS), _batch(10 + BATCH_ROWS, 5)]
-    write_rows(tmp_path / "deep" / "rows.parquet", SCHEMA, batches)
-    back = list(read_rows(tmp_path / "deep" / "rows.parquet"))
+    write_rows(tmp_path / "deep" / "rows.arrow", SCHEMA, batches)
+    back = list(read_rows(tmp_path / "deep" / "rows.arrow"))
     assert pa.Table.from_batches(back) == pa.Table.from_batches(batches)
     assert max(batch.num_rows for batch in back) <= BATCH_ROWS
-    assert pq.read_schema(tmp_path / "deep" / "rows.parquet") == SCHEMA
+    assert read_schema(tmp_path / "deep" / "rows.arrow") == SCHEMA
 
 
 def test_columns_can_be_chosen(tmp_path):
     """Only what is asked for is read."""
-    write_rows(tmp_path / "rows.parquet", SCHEMA, [_batch(0, 3)])
-    (batch,) = read_rows(tmp_path / "rows.parquet", ["c", "a"])
+    write_rows(tmp_path / "rows.arrow", SCHEMA, [_batch(0, 3)])
+    (batch,) = read_rows(tmp_path / "rows.arrow", ["c", "a"])
     assert sorted(batch.schema.names) == ["a", "c"]
 
 
 def test_no_rows_are_a_file_without_rows(tmp_path):
     """An empty stream has its schema all the same."""
-    write_rows(tmp_path / "rows.parquet", SCHEMA, [])
-    assert sum(batch.num_rows for batch in read_rows(tmp_path / "rows.parquet")) == 0
-    assert pq.read_schema(tmp_path / "rows.parquet") == SCHEMA
+    write_rows(tmp_path / "rows.arrow", SCHEMA, [])
+    assert sum(batch.num_rows for batch in read_rows(tmp_path / "rows.arrow")) == 0
+    assert read_schema(tmp_path / "rows.arrow") == SCHEMA
 
 
 def test_failing_source_leaves_the_rows_before(tmp_path):
     """Rows appear whole or not at all: a stream that breaks off changes nothing and leaves nothing."""
-    file = tmp_path / "rows.parquet"
+    file = tmp_path / "rows.arrow"
     write_rows(file, SCHEMA, [_batch(0, 3)])
 
     def broken():
@@ -60,12 +59,32 @@ def test_failing_source_leaves_the_rows_before(tmp_path):
     with pytest.raises(ZeroDivisionError):
         write_rows(file, SCHEMA, broken())
     assert sum(batch.num_rows for batch in read_rows(file)) == 3
-    assert [p.name for p in tmp_path.iterdir()] == ["rows.parquet"]
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.arrow"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"no parquet at all"])
+@pytest.mark.parametrize("damage", [b"", b"no rows at all"])
 def test_damaged_rows_are_said_to_be(tmp_path, damage):
-    """A file that is no Parquet any more is one clear error."""
-    (tmp_path / "rows.parquet").write_bytes(damage)
-    with pytest.raises(CorruptObject, match=r"rows\.parquet"):
-        list(read_rows(tmp_path / "rows.parquet"))
+    """A file that holds no rows any more is one clear error."""
+    (tmp_path / "rows.arrow").write_bytes(damage)
+    with pytest.raises(CorruptObject, match=r"rows\.arrow"):
+        list(read_rows(tmp_path / "rows.arrow"))
+
+
+@pytest.mark.parametrize(("write", "read"), [(write_rows, read_rows), (write_parquet, read_parquet)])
+def test_coded_columns_stay_coded(tmp_path, write, read):
+    """Text that travels coded comes back coded, batch by batch, whatever its dictionaries are; so in Parquet, too."""
+    batches = [coded_batch(_batch(0, 10)), coded_batch(_batch(5, 20)), coded_batch(_batch(0, 3))]
+    write(tmp_path / "rows", coded_schema(SCHEMA), batches)
+    back = list(read(tmp_path / "rows"))
+    assert [batch.num_rows for batch in back] == [10, 20, 3]
+    assert [batch.to_pylist() for batch in back] == [batch.to_pylist() for batch in batches]
+    assert back[1].schema.types == coded_schema(SCHEMA).types
+
+
+def test_linked_rows_outlive_what_they_were_linked_to(tmp_path):
+    """A link takes the place of an older file, and what is written over its source does not change it."""
+    for name, rows in (("old", 1), ("new", 3)):
+        write_rows(tmp_path / name, SCHEMA, [_batch(0, rows)])
+    link_or_copy(tmp_path / "new", tmp_path / "old")
+    write_rows(tmp_path / "new", SCHEMA, [_batch(0, 7)])
+    assert [sum(b.num_rows for b in read_rows(tmp_path / name)) for name in ("old", "new")] == [3, 7]

@@ -53,7 +53,9 @@ def ascending(keys: UInt64s) -> UInt64s:
     [1, 3]
     """
     ordered = np.sort(keys)
-    return ordered[np.concatenate([ordered[:1] == ordered[:1], ordered[1:] != ordered[:-1]])]
+    first_of_its_kind = np.ones(len(keys), np.bool_)
+    first_of_its_kind[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first_of_its_kind]
 
 
 class DataSource(msgspec.Struct, frozen=True):

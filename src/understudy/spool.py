@@ -1,12 +1,17 @@
-"""Rows at rest between the stages: Parquet, written once, read as a stream of batches; coded columns stay coded."""
+"""Rows at rest: as an Arrow stream between the stages, which costs next to nothing, and as Parquet where they are kept.
+
+Both are written once, appear whole or not at all, and are read as a stream of batches; coded columns stay coded.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,16 +27,23 @@ class SpoolWriter:
         self.path = path
         self._partial = path.with_name(path.name + ".partial")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pq.ParquetWriter(
-            self._partial, schema, compression="lz4", write_statistics=False, store_schema=True
-        )
+        self._writer = self._open(self._partial, schema)
+
+    def _open(self, path: Path, schema: pa.Schema) -> Any:
+        self._file = pa.OSFile(str(path), "wb")
+        return pa.ipc.new_stream(self._file, schema)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append one batch."""
         try:
-            self._writer.write_batch(batch, row_group_size=BATCH_ROWS)
+            for first in range(0, batch.num_rows, BATCH_ROWS):
+                self._writer.write_batch(batch.slice(first, BATCH_ROWS))
         except OSError as error:
             raise _write_failed(self.path, error) from None
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._file.close()
 
     def __enter__(self) -> SpoolWriter:
         return self
@@ -40,7 +52,7 @@ class SpoolWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            self._writer.close()
+            self._close()
         except OSError as failure:
             self._partial.unlink(missing_ok=True)
             raise _write_failed(self.path, failure) from None
@@ -48,6 +60,14 @@ class SpoolWriter:
             self._partial.replace(self.path)
         else:
             self._partial.unlink(missing_ok=True)
+
+
+class _ParquetWriter(SpoolWriter):
+    def _open(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+        return pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, write_statistics=False)
+
+    def _close(self) -> None:
+        self._writer.close()
 
 
 def _write_failed(path: Path, error: OSError) -> StoreError:
@@ -59,6 +79,45 @@ def write_rows(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch])
     with SpoolWriter(path, schema) as writer:
         for batch in batches:
             writer.write(batch)
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of `path` in order, at most BATCH_ROWS at a time; raises CorruptObject.
+
+    Where columns are named, the file is mapped, so that no more than these is read from it.
+    """
+    file = pa.OSFile if columns is None else pa.memory_map
+    with _reading(path), file(str(path)) as opened, pa.ipc.open_stream(opened) as stream:
+        for batch in stream:
+            yield batch if columns is None else batch.select(list(columns))
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Return the schema of the rows in `path`; raises CorruptObject."""
+    with _reading(path), pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+        return stream.schema
+
+
+def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write all batches to `path` as Parquet, a row group each, atomically."""
+    with _ParquetWriter(path, schema) as writer:
+        for batch in batches:
+            writer.write(batch)
+
+
+def read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file in order, row group after row group; raises CorruptObject."""
+    with _reading(path), pq.ParquetFile(path, pre_buffer=False) as file:  # ahead, the whole file would be in memory
+        for group in range(file.num_row_groups):
+            yield from file.read_row_group(group).combine_chunks().to_batches(BATCH_ROWS)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptObject(f"the rows in {path} could not be read: {error}", "Run `understudy learn` again.") from None
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -73,12 +132,3 @@ def link_or_copy(source: Path, target: Path) -> None:
         except OSError as error:
             raise _write_failed(target, error) from None
     partial.replace(target)
-
-
-def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `path` in order, at most BATCH_ROWS at a time; raises CorruptObject."""
-    try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:  # buffered ahead, the whole file would stay in memory
-            yield from file.iter_batches(BATCH_ROWS, columns=None if columns is None else list(columns))
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptObject(f"the rows in {path} could not be read: {error}", "Run `understudy learn` again.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from understudy.documents import plain
@@ -31,13 +32,15 @@ def load_observations(run: Run, *, dry_run: bool) -> dict[str, Any]:
 
     Nothing changes who serves before the very last step, which is one transaction.
     """
-    with run.workspace.scratch() as scratch:
+    with run.workspace.scratch() as scratch, ThreadPoolExecutor(1) as aside:
         with run.timed("statistics", run.observed.training):
             sample = training_sample(run)
             trainer = Trainer(_task(run), sample, scratch)
             described = describe(run, trainer.add)
         with run.timed("train", run.observed.training):
+            keeping = aside.submit(keep_rows, run)  # learning leaves a processor to it
             model, training = trainer.finish(run.progress.advance)
+            memory = keeping.result()
     challenger = Predictor(run.ids["model_id"], model, run.extracted.columns, load(run.source) if run.source else None)
     rivals = rivals_of(run.house)
     with run.timed("evaluate", run.observed.evaluation):
@@ -45,7 +48,7 @@ def load_observations(run: Run, *, dry_run: bool) -> dict[str, Any]:
         summary = training_summary(run, described)
         evaluation = summarise(rows.scores, summary, unused=run.observed.rejected)
     with run.timed("promote"):
-        remembered = Remembered(keep_rows(run), run_facts(run, described, sample), summary)
+        remembered = Remembered(memory, run_facts(run, described, sample), summary)
         verdict, dropped = judge_challenger(run.house, rows, remembered.memory, remembered.facts, _first(evaluation))
         keep_model(run, challenger, training, evaluation, remembered)
         keep_sources(run, described, evaluation)

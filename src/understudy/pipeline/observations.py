@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from understudy.datasource import Part, Parts
 from understudy.errors import CorruptObject
-from understudy.spool import read_rows
+from understudy.spool import read_parquet
 from understudy.store.contract import Objects
 from understudy.target import Target
 
@@ -25,18 +26,21 @@ PART = "__part__"
 
 @dataclass(frozen=True)
 class Observations:
-    """Observations in a file, as a run left them there."""
+    """Observations, as a run left them."""
 
-    file: Path
+    given: pa.Schema
+    """The columns as they are kept."""
+    read: Callable[[], Iterator[pa.RecordBatch]]
+    """Reads the rows as they are kept."""
     parts: Parts | None
-    """What each row is for [n]; None where the file itself tells, in the column PART."""
+    """What each row is for [n]; None where the rows themselves tell, in the column PART."""
     target: Target | None
     """The target, whose cells stand as they were given; None where they are in stored form already."""
 
     @property
     def schema(self) -> pa.Schema:
         """Names and types of the observations' columns in stored form."""
-        schema = pq.read_schema(self.file).remove_metadata()
+        schema = self.given.remove_metadata()
         if PART in schema.names:
             schema = schema.remove(schema.get_field_index(PART))
         if self.target is None:
@@ -47,15 +51,20 @@ class Observations:
     def batches(self) -> Iterator[tuple[pa.RecordBatch, Parts]]:
         """Yield all observations in order, the target in stored form, each batch with what its rows are for."""
         first = 0
-        for batch in read_rows(self.file):
+        for batch in self.read():
             if self.parts is None:
                 yield self._stored(batch.drop_columns([PART])), np.asarray(batch.column(PART))
                 continue
             parts = self.parts[first : first + batch.num_rows]
-            if len(parts) != batch.num_rows:
-                raise CorruptObject(f"{self.file} holds more rows than its parts", "Run `understudy learn` again.")
             first += batch.num_rows
+            if first > len(self.parts):
+                break
             yield self._stored(batch), parts
+        if self.parts is not None and first != len(self.parts):
+            raise CorruptObject(
+                f"there are {first:,} observations, where {len(self.parts):,} were kept",
+                "Run `understudy learn` again.",
+            )
 
     def training(self) -> Iterator[pa.RecordBatch]:
         """Yield the training rows alone."""
@@ -81,8 +90,9 @@ def kept_observations(objects: Objects, location: str, target: Mapping[str, Any]
     Raises NotFound where they are no longer kept.
     """
     with objects.local(location) as file:
-        if PART in pq.read_schema(file).names:  # as earlier versions kept them
-            yield Observations(file, None, None)
+        schema, read = pq.read_schema(file), partial(read_parquet, file)
+        if PART in schema.names:  # as earlier versions kept them
+            yield Observations(schema, read, None, None)
             return
         parts = np.frombuffer(objects.read(parts_object(location)), np.uint8)
-        yield Observations(file, parts, msgspec.convert(target, Target))
+        yield Observations(schema, read, parts, msgspec.convert(target, Target))

@@ -18,7 +18,7 @@ from understudy.pipeline.run import Described, Run
 from understudy.pipeline.versions import versions
 from understudy.prediction import Predictor
 from understudy.promotion import RunFacts
-from understudy.spool import link_or_copy
+from understudy.spool import read_rows, read_schema, write_parquet
 from understudy.training import Training
 
 
@@ -26,9 +26,8 @@ def keep_rows(run: Run) -> RowMemory:
     """Keep the observations, and the keys of the rows held out, for rebuilding and for later gates."""
     objects, workspace = run.house.objects, run.workspace
     upload = f"uploads/{run.run_id}.parquet"
-    with objects.writing(upload, needed=workspace.observed.stat().st_size) as staged:
-        staged.unlink(missing_ok=True)
-        link_or_copy(workspace.observed, staged)
+    with objects.writing(upload, needed=workspace.observed.stat().st_size // 2) as staged:
+        write_parquet(staged, read_schema(workspace.observed), read_rows(workspace.observed))
     keys, parts = np.fromfile(workspace.keys, "<u8"), workspace.read_parts()
     objects.put_bytes(parts_object(upload), parts.tobytes())
 

@@ -11,6 +11,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ from understudy.hashing import UInt64s
 from understudy.pipeline.observations import Observations
 from understudy.prediction import Column
 from understudy.schema import Schema
+from understudy.spool import read_rows, read_schema
 from understudy.target import Target
 
 
@@ -81,10 +83,10 @@ class Workspace:
 
     def __init__(self, project: Project) -> None:
         self.folder = project.root / ".understudy" / "work"
-        self.extracted = self.folder / "extracted.parquet"
+        self.extracted = self.folder / "extracted.arrow"
         self.sample = self.folder / "sample.parquet"
         self.keys = self.folder / "keys.u64"
-        self.observed = self.folder / "observations.parquet"
+        self.observed = self.folder / "observations.arrow"
         self.observed_sample = self.folder / "observed-sample.parquet"
         self.parts = self.folder / "parts.u8"
 
@@ -139,7 +141,7 @@ class Workspace:
 
     def observations(self, target: Target) -> Observations:
         """Open the observations of the last `transform`."""
-        return Observations(self.observed, self.read_parts(), target)
+        return Observations(read_schema(self.observed), partial(read_rows, self.observed), self.read_parts(), target)
 
     def read_keys(self, first_row: int, rows: int) -> UInt64s:
         """Return the keys of `rows` neighbouring rows, uint64[rows]."""

@@ -251,8 +251,9 @@ class ObservedRows:
                 f"the observations {self._name} are no longer kept", "[store.keep] says how many runs keep theirs."
             )
         self._target = document.get("target")
+        with self._objects.local(self._name) as file:
+            self.files = [File(url, file.stat().st_size, "")]
         with self._opened() as stored:
-            self.files = [File(url, stored.file.stat().st_size, "")]
             self.arrow = plain_schema(stored.schema)
 
     def chunks(self) -> Iterator[Chunk]:
