@@ -14,6 +14,7 @@ from understudy.config import Project
 from understudy.datasource import RowDigest
 from understudy.errors import ConfigError
 from understudy.extract import Extraction, open_project
+from understudy.freed import give_back
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.workspace import Extracted, Workspace, digest_of
 from understudy.prediction import Column
@@ -69,6 +70,7 @@ def extract(
         pq.write_table(sample.table(), workspace.sample, compression="lz4", write_statistics=False)
         report = _report(project, extraction, columns, keyed, digest, sample.stride, time.perf_counter() - began)
     workspace.finish(report)
+    give_back()
     return report
 
 

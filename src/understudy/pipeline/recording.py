@@ -21,6 +21,9 @@ from understudy.promotion import RunFacts
 from understudy.spool import read_rows, read_schema, write_parquet
 from understudy.training import Training
 
+KEYS_AT_ONCE = 1 << 20
+"""Keys read at a time."""
+
 
 def keep_rows(run: Run) -> RowMemory:
     """Keep the observations, and the keys of the rows held out, for rebuilding and for later gates."""
@@ -28,11 +31,13 @@ def keep_rows(run: Run) -> RowMemory:
     upload = f"uploads/{run.run_id}.parquet"
     with objects.writing(upload, needed=workspace.observed.stat().st_size // 2) as staged:
         write_parquet(staged, read_schema(workspace.observed), read_rows(workspace.observed))
-    keys, parts = np.fromfile(workspace.keys, "<u8"), workspace.read_parts()
+    parts = workspace.read_parts()
     objects.put_bytes(parts_object(upload), parts.tobytes())
 
     def keep(part: Part, name: str) -> str:
-        objects.put_bytes(f"keys/{run.run_id}-{name}.u64", ascending(keys[parts == part]).tobytes())
+        pieces = (slice(first, first + KEYS_AT_ONCE) for first in range(0, len(parts), KEYS_AT_ONCE))
+        keys = [workspace.read_keys(each.start, len(parts[each]))[parts[each] == part] for each in pieces]
+        objects.put_bytes(f"keys/{run.run_id}-{name}.u64", ascending(np.concatenate(keys)).tobytes())
         return f"keys/{run.run_id}-{name}.u64"
 
     stable = run.project.data.split.strategy == "stable"

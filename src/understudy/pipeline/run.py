@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from understudy.config import Project
+from understudy.freed import give_back
 from understudy.house import House
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.workspace import Extracted, Observed, Workspace
@@ -46,6 +47,7 @@ class Run:
         self.progress.stage(name, total)
         began = time.perf_counter()
         yield
+        give_back()
         self.seconds[name] = time.perf_counter() - began
 
 
