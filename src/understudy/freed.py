@@ -8,19 +8,31 @@ from typing import Any
 
 import pyarrow as pa
 
+_MALLOPT_ARENA_MAX = -8
+_ARENAS = 2
+"""Heaps that glibc's threads share: with one for each thread, all keep what each has freed."""
+
+
+def be_frugal() -> None:
+    """Let this process keep little of what it frees: Arrow uses the C library's heaps, and there are few of them."""
+    pa.set_memory_pool(pa.system_memory_pool())
+    limit = _of_glibc("mallopt")
+    if limit is not None:
+        limit(_MALLOPT_ARENA_MAX, _ARENAS)
+
 
 def give_back() -> None:
     """Return freed memory to the system, where the C library can; some milliseconds, for the end of a stage."""
     pa.default_memory_pool().release_unused()
-    trim = _trim()
+    trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
 
 
 @cache
-def _trim() -> Any:
-    """Find glibc's `malloc_trim`; None with another C library."""
+def _of_glibc(name: str) -> Any:
+    """Find a function of the C library; None where another library lacks it."""
     try:
-        return ctypes.CDLL(None).malloc_trim
+        return getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError):
         return None

@@ -12,6 +12,7 @@ from typing import Any
 
 from understudy.config import Project
 from understudy.errors import ExtractError, UnderstudyError
+from understudy.freed import be_frugal
 from understudy.house import House
 from understudy.pipeline import extracting, transforming
 from understudy.pipeline.loading import load_observations
@@ -107,6 +108,7 @@ def _tidied(house: House, progress: Progress) -> None:
 @contextlib.contextmanager
 def _working(project: Project, progress: Progress) -> Iterator[House]:
     """Open the store for writing, one process at a time; a second waits and says for whom."""
+    be_frugal()
     house = House(extracting.with_parts(project), create=True)
     with exclusive(house.lock, on_wait=_tell(progress)):
         house.objects.sweep()
