@@ -31,7 +31,7 @@ with open(target, "w") as file:
     file.write("\\n".join(sys.modules))
 """
 
-COMPILER = {"numba", "llvmlite"}
+COMPILER = {"numba", "llvmlite.binding"}
 ARRAYS = {"numpy", "pyarrow"}
 DATABASES = {"sqlalchemy", "psycopg", "pymysql", "adbc_driver_manager"}
 SERVERS = {"uvicorn", "uvloop", "prometheus_client", "jinja2"}
@@ -78,6 +78,13 @@ def test_looking_needs_no_model(command, project, tmp_path):
     words = [project.champion] if command == "show" else []
     names = loaded(COMMAND, tmp_path / "names", command, *words, "--project", project.folder)
     assert not names & {*COMPILER, *ARRAYS, *SERVERS, "understudy.model", "understudy.pipeline"}
+
+
+def test_record_is_answered_without_the_compiler(project, tmp_path):
+    """A single record is scored by plain Python: no kernel, no way of reading files or databases, is loaded for it."""
+    names = loaded(COMMAND, tmp_path / "names", "predict", "age=30", "--project", project.folder)
+    assert "understudy.model" in names
+    assert not names & {*COMPILER, *SERVERS, "understudy.extract", "understudy.pipeline", "understudy.statistics"}
 
 
 def test_worker_loads_what_answers(tmp_path):

@@ -1,10 +1,10 @@
 """Loads of many bytes at once give what the bytes say one by one."""
 
-import numba as nb
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from understudy import compiling as nb
 from understudy.memory import (
     beyond_ascii64,
     count_ones,

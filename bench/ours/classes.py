@@ -17,7 +17,10 @@ import pyarrow as pa
 import pyarrow.csv
 
 from understudy.features import Features
-from understudy.learner import Fit, Rows, Settings, decision, learn, probabilities
+from understudy.learner.learner import Fit, Settings, learn
+from understudy.learner.losses import probabilities
+from understudy.learner.rows import Rows
+from understudy.learner.scoring import decision
 from understudy.recipe import fit, parse
 from understudy.schema import Attribute, AttributeType, Schema
 

@@ -22,7 +22,9 @@ from one_by_one import Record, one_by_one, read_records
 from understudy.config import parse
 from understudy.features import Features
 from understudy.house import House
-from understudy.learner import Learner, Rows, learn
+from understudy.learner.learner import learn
+from understudy.learner.live import Learner
+from understudy.learner.rows import Rows
 from understudy.prediction import Predictor
 from understudy.values import batch_of_records
 

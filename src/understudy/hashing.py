@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from understudy import compiling as nb
 from understudy.memory import load64, load_few, low_bytes
 
 UInt64s = npt.NDArray[np.uint64]

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
+
+from understudy import compiling as nb
+from understudy.compiling import cgutils, intrinsic, types
 
 _BYTE, _INT, _LONG = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _BYTES64 = ir.VectorType(_BYTE, 64)

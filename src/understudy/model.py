@@ -21,7 +21,8 @@ import pyarrow as pa
 import safetensors.numpy
 
 from understudy.errors import CorruptObject, RecipeError
-from understudy.learner import KeyIndex, SingleRows, decision_by_column, probabilities, probability
+from understudy.learner.losses import probabilities
+from understudy.learner.scoring import KeyIndex, SingleRows, decision_by_column, probability
 from understudy.recipe import FittedRecipe
 from understudy.recipe.single import Plan, Reader
 from understudy.schema import ModelType, Schema

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from understudy import learner
 from understudy.config import Settings
 from understudy.errors import TrainingError
-from understudy.learner import Fit, Rows
+from understudy.learner import learner
+from understudy.learner.learner import Fit
+from understudy.learner.rows import Rows
 from understudy.model import Model, Weights
 from understudy.recipe import FittedRecipe, Suggestion, fit, parse, suggest
 from understudy.schema import ModelType, Schema

@@ -8,17 +8,11 @@ from hypothesis import strategies as st
 from learner.worlds import features_of, rows_of, same, take, world
 from understudy.errors import TrainingError, UsageError
 from understudy.features import FeatureColumns, Features, Number, Single, Tokens
-from understudy.learner import (
-    KeyIndex,
-    Rows,
-    Settings,
-    audition,
-    candidates,
-    decision,
-    decision_by_column,
-    learn,
-    probabilities,
-)
+from understudy.learner import candidates
+from understudy.learner.learner import Settings, audition, learn
+from understudy.learner.losses import probabilities
+from understudy.learner.rows import Rows
+from understudy.learner.scoring import KeyIndex, decision, decision_by_column
 
 each_loss = pytest.mark.parametrize(("loss", "outputs"), [("logistic", 1), ("squared", 1), ("softmax", 3)])
 

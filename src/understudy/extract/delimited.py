@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
+from understudy import compiling as nb
 from understudy.errors import ExtractError
 from understudy.extract.extraction import ENCODING_HINT, NOT_UTF8, Rejections, check_columns
 from understudy.values import canonical_batch, coded_batch

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from understudy import compiling as nb
 
 LOGISTIC, SQUARED, SOFTMAX = 0, 1, 2
 

@@ -12,10 +12,10 @@ feature occurs (after McMahan 2011): over one pass every weight feels the same r
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from understudy import compiling as nb
 from understudy.learner.block import Block
 from understudy.learner.kernels import DISMAY, LOGISTIC, PULL, REACH, SOFTMAX, STARTLE, softmax
 from understudy.learner.lanes import (

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from understudy import compiling as nb
 from understudy.ahead import ahead
 from understudy.errors import InvalidInput, UsageError
 from understudy.features import FeatureColumns, Features

@@ -6,10 +6,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from understudy import compiling as nb
 from understudy.features import FeatureColumns, Features, Number, Single
 
 Floats = npt.NDArray[np.float64]

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from understudy import compiling as nb
 from understudy.errors import InvalidInput
 from understudy.features import FeatureColumns, Features, Number, Single, Tokens
 from understudy.hashing import mix64

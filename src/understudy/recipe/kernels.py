@@ -7,9 +7,9 @@ observation i. Nothing here knows where a batch ends, so nothing depends on it.
 # ruff: noqa: ANN001, ANN201, PLR1714  kernels are typed by what they are called with
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
+from understudy import compiling as nb
 from understudy.hashing import hash_bytes64, mix64
 
 BLANK = np.uint64(ord(" "))

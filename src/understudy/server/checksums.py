@@ -22,10 +22,10 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import NoReturn, Protocol
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from understudy import compiling as nb
 from understudy.server.payload import PayloadError
 
 PREFIX = "x-amz-checksum-"

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from understudy import compiling as nb
 from understudy.hashing import text_buffers
 from understudy.memory import load8
 from understudy.values.cells import Floats

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-import numba as nb
 import numpy as np
 import pyarrow as pa
 
+from understudy import compiling as nb
 from understudy.hashing import (
     UInt64s,
     hash_at,

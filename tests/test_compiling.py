@@ -1,0 +1,76 @@
+"""Kernels: compiled when they are first called, and not loaded before."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from understudy import compiling as nb
+from understudy.compiling import Kernel
+
+
+@nb.njit(inline="always")
+def add_one(number):
+    """Be called by kernels alone."""
+    return number + 1
+
+
+@nb.njit
+def sum_of(values):
+    """Call another kernel, within an expression that is a function of its own."""
+    return sum([add_one(value) for value in values])
+
+
+@nb.njit(nogil=True)
+def first_of(values):
+    """Be first called by several threads."""
+    return values[0]
+
+
+def test_numba_is_loaded_by_the_first_call():
+    """To import every module that declares kernels loads no Numba; to call a kernel does."""
+    program = """
+import sys
+from understudy.hashing import hash_text, hash_words
+import understudy.extract, understudy.prediction, numpy
+print("numba" in sys.modules)
+hash_words(numpy.zeros(1, numpy.uint64), 1)
+print("numba" in sys.modules)
+"""
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert told.stdout.split() == ["False", "True"]
+
+
+def test_kernel_calls_kernels():
+    """A kernel may call others that are declared likewise, from this module or another one."""
+    assert sum_of(np.array([1, 2])) == 5
+
+
+def test_name_of_a_kernel_that_was_called_is_the_compiled_one():
+    """Whoever calls a kernel again by the name of its declaration calls what Numba made, with nothing between."""
+    sum_of(np.array([1]))
+    assert not isinstance(globals()["sum_of"], Kernel)
+    assert not isinstance(globals()["add_one"], Kernel)
+
+
+def test_threads_share_what_is_compiled():
+    """Threads that call a kernel first at once get the same one: nothing is compiled twice."""
+    kernel = first_of
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: kernel.made, range(4)))
+    assert len(set(map(id, made))) == 1
+    assert kernel(np.array([7])) == 7
+
+
+def test_mistake_in_a_kernel_is_told_by_numba():
+    """What Numba cannot compile is said by Numba, at the call."""
+    from numba.core.errors import TypingError  # noqa: PLC0415 - to import this file must not load it
+
+    @nb.njit
+    def wrong(values):
+        return values.no_such_thing
+
+    with pytest.raises(TypingError, match="no_such_thing"):
+        wrong(np.array([1]))
