@@ -7,6 +7,7 @@ import gzip
 import itertools
 import math
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from hypothesis import strategies as st
 
 from understudy.errors import InvalidInput, SchemaError
 from understudy.schema import Attribute, AttributeType, Schema
-from understudy.statistics import Distribution, Insights, SplitStatistics, Statistics
+from understudy.statistics import Distribution, Insights, SplitStatistics, Statistics, frequent
+from understudy.statistics.folding import ordered_keys
 from understudy.statistics.frequent import CAPACITY
 from understudy.statistics.sums import Moments, exact_sum
-from understudy.values import coded_batch, plain_batch
+from understudy.values import coded_batch, plain_batch, read_texts
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TYPES = {
@@ -94,8 +96,37 @@ def test_coded_columns_give_the_insights_of_plain_ones(rows):
     plain = pa.RecordBatch.from_arrays([pa.array(list(column), pa.string()) for column in columns], list(TYPES))
     coded = coded_batch(plain)
     assert collected([coded]).insights() == collected([plain]).insights()
-    filtered = coded.filter(pa.array(np.arange(len(rows)) % 2 == 0))
-    assert collected([filtered]).insights() == collected([plain_batch(filtered)]).insights()
+    for step in (2, 16):
+        some = coded.filter(pa.array(np.arange(len(rows)) % step == 0))
+        assert collected([some]).insights() == collected([plain_batch(some)]).insights()
+
+
+KINDS = {
+    "text": lambda rng, rows: pa.array(rng.choice(["3", "07", "x", "no", None], rows).tolist(), pa.string()),
+    "near": lambda rng, rows: pa.array(rng.integers(-3, 4, rows), mask=rng.random(rows) < 0.2),
+    "far": lambda rng, rows: pa.array(rng.integers(-(2**53), 2**53, rows), mask=rng.random(rows) < 0.2),
+    "last": lambda _, rows: pa.array([2**63 - 1] * rows),
+    "ends": lambda rng, rows: pa.array(rng.choice([-(2**63), 2**63 - 1], rows)),
+    "narrow": lambda rng, rows: pa.array(rng.integers(0, 9, rows), pa.int8()),
+    "floats": lambda rng, rows: pa.array(np.round(rng.normal(size=rows), 1) + 0.0, mask=rng.random(rows) < 0.2),
+    "infinite": lambda rng, rows: pa.array(rng.choice([np.inf, 1.5], rows)),
+    "truths": lambda rng, rows: pa.array(rng.random(rows) < 0.5, mask=rng.random(rows) < 0.2),
+    "nothing": lambda _, rows: pa.nulls(rows, pa.int64()),
+}
+
+
+@pytest.mark.parametrize("target", [None, *KINDS])
+@pytest.mark.parametrize("kind", AttributeType)
+def test_cells_of_any_type_tell_what_their_text_tells(kind, target):
+    """Integers near and far, numbers, truth values and nulls give the insights that their cells give as text."""
+    rng = np.random.default_rng(8)
+    rows = pa.RecordBatch.from_pydict({name: make(rng, 400) for name, make in KINDS.items()})
+    texts = [pa.array(read_texts(column).to_pylist(), pa.string(), mask=column.is_null()) for column in rows.columns]
+    if kind is AttributeType.NUMERIC:
+        texts[rows.schema.names.index("truths")] = rows.column("truths").cast(pa.int8()).cast(pa.string())
+    spelled = pa.RecordBatch.from_arrays(texts, rows.schema.names)
+    schema = Schema(tuple(Attribute(name, kind) for name in KINDS), target=target)
+    assert collected([rows.slice(3)], schema).insights() == collected([spelled.slice(3)], schema).insights()
 
 
 @settings(max_examples=30, deadline=None)
@@ -108,6 +139,27 @@ def test_parts_tell_what_their_rows_tell_alone(parts, cuts):
         split.add(rows.slice(start, stop - start), parts[start:stop])
     for part, seen in enumerate(split.parts):
         assert seen.insights() == collected([rows.filter(pa.array(parts == part))]).insights()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_leave_no_trace(threads):
+    """Parts with more values than are counted tell what their rows tell alone, whatever the number of threads."""
+    rng = np.random.default_rng(7)
+    rows = coded_batch(pa.RecordBatch.from_pydict({
+        "x": pa.array(np.round(rng.normal(size=90_000), 4).astype(str)),
+        "v": pa.array((rng.zipf(1.2, 90_000) % 10**6).astype(str)),
+        "t": pa.array([f"{one} {other}" for one, other in rng.zipf(1.3, (90_000, 2)) % 10**5]),
+        "y": pa.array(rng.choice(["a", "b", None], 90_000).tolist()),
+    }))  # fmt: skip
+    kinds = (AttributeType.NUMERIC, AttributeType.CATEGORICAL, AttributeType.TEXT, AttributeType.CATEGORICAL)
+    schema = Schema(tuple(map(Attribute, "xvty", kinds)), target="y")
+    parts = (rng.random(90_000) < 0.3).astype(np.uint8)
+    split = SplitStatistics(schema)
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, 90_000, 30_000):
+            split.add(rows.slice(start, 30_000), parts[start : start + 30_000], pool)
+    for part, seen in enumerate(split.parts):
+        assert seen.insights() == collected([rows.filter(pa.array(parts == part))], schema).insights()
 
 
 @settings(max_examples=30, deadline=None)
@@ -155,6 +207,39 @@ def test_many_distinct_values_do_not_depend_on_batches():
     assert whole.distinct == pytest.approx(len(truth), rel=0.05)
     assert [each.value for each in whole.values[:5]] == [value for value, _ in truth.most_common(5)]
     assert all(truth[each.value] - whole.count_error <= each.count <= truth[each.value] for each in whole.values)
+
+
+def forgetting(rows, capacity):
+    """Count values row by row, as `frequent` says: the rarer half is forgotten when a new value finds no room."""
+    counts, missed, error = Counter(), {}, 0
+    for value in rows:
+        if value not in counts and len(counts) == capacity:
+            most = sorted(counts[each] + missed[each] for each in counts)
+            error = max(error, most[capacity // 2 - 1])
+            counts = Counter({each: counts[each] for each in counts if counts[each] + missed[each] > error})
+        if value not in counts:
+            missed[value] = error
+        counts[value] += 1
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))), error
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    values=st.lists(st.integers(0, 30), max_size=200),
+    cuts=st.lists(st.integers(0, 200), max_size=4),
+    capacity=st.integers(2, 12),
+)
+def test_more_values_than_room_are_counted_row_by_row(values, cuts, capacity):
+    """Where values are forgotten, counts and their error are those of one row after the other, in any batches."""
+    rows = pa.RecordBatch.from_pydict({"v": pa.array([None if v == 0 else f"v{v}" for v in values], pa.string())})
+    schema = Schema((Attribute("v", AttributeType.CATEGORICAL),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frequent, "CAPACITY", capacity)
+        edges = sorted({0, len(values), *(cut for cut in cuts if cut < len(values))})
+        seen = collected((rows.slice(a, b - a) for a, b in itertools.pairwise(edges)), schema)
+        counts, error = forgetting([value or "" for value in rows.column("v").to_pylist()], capacity)
+        assert seen.value_counts("v") == counts
+        assert seen.insights().of("v").count_error == error
 
 
 def test_merge_of_many_distinct_values_keeps_the_frequent_ones():
@@ -272,6 +357,21 @@ def test_standard_deviation_is_exact(values):
     moments = Moments()
     moments.add(np.array(values))
     assert moments.sd == pytest.approx(math.sqrt(variance), rel=1e-15)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cells=st.lists(st.tuples(FINITE, st.integers(0, 60_000)), min_size=1, max_size=30))
+def test_counted_numbers_are_those_numbers_many_times(cells):
+    """A number with a count is as many such numbers: in sums and squares, at the ends, in every quantile."""
+    whole, parts = Distribution(), Distribution()
+    for value, count in cells:
+        pair = np.array([value, np.nan])
+        whole.add(np.repeat(value, count))
+        parts.add_counted(pair, ordered_keys(pair), np.array([count, 0], np.int32))
+    figures = [(seen.moments.count, seen.moments.mean, seen.moments.sd, seen.minimum) for seen in (whole, parts)]
+    assert repr(figures[0]) == repr(figures[1])
+    shares = [0.0, 0.3, 1.0]
+    assert repr(whole.quantiles(shares)) == repr(parts.quantiles(shares))
 
 
 @settings(max_examples=40, deadline=None)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from understudy.statistics.cells import Rows
 from understudy.statistics.folding import Codes, Floats, Folded, UInt64s, moved
 from understudy.statistics.kernels import count_pairs
+from understudy.statistics.rows import Rows
 
 VALUES = 512
 """Bins of an attribute."""

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from understudy.hashing import hash_strings
 from understudy.schema import AttributeType
 from understudy.statistics.association import TARGETS, Association, normalised_information
-from understudy.statistics.cells import TEXT_SEED, ReadNumbers, ReadTexts, Rows, as_numbers, as_texts, as_truths
+from understudy.statistics.cells import TEXT_SEED, ReadNumbers, ReadTexts, as_numbers, as_texts, as_truths
 from understudy.statistics.folding import Codes, Floats, UInt64s, moved
 from understudy.statistics.frequent import FrequentValues
 from understudy.statistics.insights import (
@@ -31,6 +31,7 @@ from understudy.statistics.insights import (
     Word,
 )
 from understudy.statistics.numbers import Distribution
+from understudy.statistics.rows import Rows
 from understudy.values import read_texts
 
 TOP_VALUES = 10
@@ -180,7 +181,7 @@ class Categories:
         """Add rows that hold cells which were read."""
         self.values.add_values(read.texts, read.hashes, rows)
         self._association.add(read.hashes, rows)
-        self._rows += len(rows.codes)
+        self._rows += len(rows.targets)
         self._missing += int(rows.counts[-1])
 
     def move_targets(self, moves: Codes | None) -> None:
@@ -246,7 +247,7 @@ class Texts:
         words, held = np.diff(read.offsets), rows.counts > 0
         self._words.add_words(read.words, read.hashes, read.offsets, rows.codes, rows.targets)
         self._targets += np.bincount(rows.targets[rows.targets >= 0], minlength=TARGETS)
-        self._rows += len(rows.codes)
+        self._rows += len(rows.targets)
         self._missing += int(rows.counts[-1])
         self._total += int(words @ rows.counts)
         self._per_row.add(words[held])

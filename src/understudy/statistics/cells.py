@@ -1,4 +1,4 @@
-"""A batch's column by its different cells, what is read of each of them once, and the rows that hold them.
+"""A batch's column by its different cells, and what is read of each of them, once.
 
 >>> column = column_of(pa.array(["Rome", None, "Rome", "Bern"]), AttributeType.CATEGORICAL)
 >>> column.cells.to_pylist(), column.codes.tolist()
@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from understudy.hashing import hash_strings, hash_text
 from understudy.schema import AttributeType
-from understudy.statistics.folding import Codes, Counts, Floats, Held, Targets, UInt64s, held_of, ordered_keys
-from understudy.statistics.kernels import code_cells, count_codes, take_codes
+from understudy.statistics.folding import Codes, Counts, Floats, UInt64s, ordered_keys
+from understudy.statistics.kernels import code_cells
 from understudy.values import (
     CODED,
     MISSING_WORDS,
@@ -31,12 +31,13 @@ from understudy.values import (
 TEXT_SEED = 0x57A7
 _EMPTY = np.uint64(hash_text("", TEXT_SEED))
 _MISSING = pa.array(sorted(MISSING_WORDS | {""}))
+_CELLS_PER_ROW = 4
+"""A dictionary of more cells than this for each row is that of many more rows, and is made anew."""
 _ROWS_PER_PLACE = 4
 """Whole numbers are coded by their distance to the least, unless they lie too far apart for so many rows."""
 
 Places = npt.NDArray[np.int64]
-Chosen = npt.NDArray[np.int32] | None
-"""Some of a batch's rows, ascending; None for all."""
+Number = TypeVar("Number", bound=np.generic)
 
 
 class Column(NamedTuple):
@@ -49,7 +50,9 @@ class Column(NamedTuple):
 
 
 def column_of(array: pa.Array, kind: AttributeType) -> Column:
-    """Return a column of any Arrow type by its different cells; float64 read as numbers by all of them, as they are."""
+    """Return a column of any Arrow type by its different cells; numbers that lie far apart by all, as they are."""
+    if array.type == CODED and len(array.dictionary) > _CELLS_PER_ROW * len(array):
+        array = array.dictionary_decode()
     if array.type == pa.string():
         array = array.dictionary_encode()
     if array.type == CODED:
@@ -61,7 +64,7 @@ def column_of(array: pa.Array, kind: AttributeType) -> Column:
     if canonical == pa.int64() and (column := _near(array)):
         return column
     if kind is AttributeType.NUMERIC:
-        return Column(array, np.arange(len(array), dtype=np.int32))
+        return Column(array, read_only(np.arange(len(array), dtype=np.int32)))
     encoded = array.dictionary_encode()
     return Column(encoded.dictionary, _codes(encoded.indices, np.int32, 0, len(encoded.dictionary)))
 
@@ -72,7 +75,7 @@ def _near(array: pa.Array) -> Column | None:
     least, greatest = ends["min"].as_py() or 0, ends["max"].as_py() or 0
     if greatest - least > len(array) // _ROWS_PER_PLACE:
         return None
-    cells = pa.array(np.arange(least, greatest + 1))
+    cells = pa.array(least + np.arange(greatest - least + 1))
     return Column(cells, _codes(array, np.int64, least, len(cells)))
 
 
@@ -81,46 +84,17 @@ def _codes(array: pa.Array, kind: type[np.integer[Any]], least: int, null: int) 
     valid, data = array.buffers()
     held = np.frombuffer(data, kind, len(array), array.offset * np.dtype(kind).itemsize)
     if not array.null_count:
-        return held if kind is np.int32 else (held - least).astype(np.int32)
+        return read_only(held if kind is np.int32 else (held - least).astype(np.int32))
     codes = np.empty(len(held), np.int32)
-    code_cells(held, np.frombuffer(valid, np.uint8), array.offset, least, null, codes)
-    return codes
+    bits = read_only(np.frombuffer(valid, np.uint8))
+    code_cells(read_only(held), bits, array.offset, least, null, codes)
+    return read_only(codes)
 
 
-class Rows(NamedTuple):
-    """n rows of a column, some of a batch's or all: what they hold, and their bins of the target."""
-
-    codes: Codes
-    """Each row's cell, int32[n]."""
-    counts: Counts
-    """How many of them hold each cell, int32[k + 1]; the last counts the nulls."""
-    held: Held
-    """Which cells they hold."""
-    targets: Targets
-    """Each row's bin of the target, int8[n]; -1 for a row without."""
-    told: Held
-    """Which cells those with a target hold."""
-
-    @classmethod
-    def of(cls, column: Column, chosen: Chosen, targets: Targets, untold: bool) -> Rows:
-        """Return what some rows hold of a column; `untold`: some of them have no target."""
-        counts = np.zeros(len(column.cells) + 1, np.int32)
-        if chosen is None:
-            codes = column.codes
-            count_codes(codes, counts)
-        else:
-            codes = np.empty(len(chosen), np.int32)
-            take_codes(column.codes, chosen, codes, counts)
-        held = held_of(counts)
-        told = held_of(counted(codes[targets >= 0], len(column.cells))) if untold else held
-        return cls(codes, counts, held, targets, told)
-
-
-def counted(codes: Codes, cells: int) -> Counts:
-    """Return how many rows have each code, int32[cells + 1]."""
-    counts = np.zeros(cells + 1, np.int32)
-    count_codes(codes, counts)
-    return counts
+def read_only(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """Return an array as most of Arrow's memory is: so kernels are compiled for one kind alone."""
+    array.flags.writeable = False
+    return array
 
 
 class ReadNumbers(NamedTuple):

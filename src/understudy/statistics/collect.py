@@ -14,12 +14,11 @@ from understudy.errors import SchemaError
 from understudy.schema import Attribute, AttributeType, Schema
 from understudy.statistics.association import TARGETS
 from understudy.statistics.attributes import COLLECTORS, Categories, Collector
-from understudy.statistics.cells import Chosen, Column, Rows, as_texts, column_of, counted
-from understudy.statistics.folding import Folded, Targets, held_of
+from understudy.statistics.cells import Column, as_texts, column_of
+from understudy.statistics.folding import Folded, Targets, UInt64s, held_of
 from understudy.statistics.insights import Insights
+from understudy.statistics.rows import Parts, Share, rows_of, taken
 from understudy.values import BATCH_ROWS
-
-Parts = npt.NDArray[np.uint8]
 
 
 class Statistics:
@@ -103,21 +102,6 @@ class _Read(NamedTuple):
         return cls(column, COLLECTORS[attribute.type].read(column.cells))
 
 
-class _Share(NamedTuple):
-    """The rows of a batch that belong to one part."""
-
-    seen: Statistics
-    chosen: Chosen
-    targets: Targets
-    untold: bool
-    """Whether any of them has no target."""
-
-    def add(self, name: str, read: _Read) -> None:
-        """Add what these rows hold of a column."""
-        rows = Rows.of(read.column, self.chosen, self.targets, self.untold)
-        self.seen._collectors[name].add(read.cells, rows)
-
-
 def _add(statistics: Sequence[Statistics], batch: pa.RecordBatch, parts: Parts, pool: Executor | None) -> None:
     """Add each row to the statistics of its part, `BATCH_ROWS` rows at a time: so many can be counted in an int32."""
     names = batch.schema.names
@@ -132,44 +116,47 @@ def _add(statistics: Sequence[Statistics], batch: pa.RecordBatch, parts: Parts, 
 
 
 def _add_some(statistics: Sequence[Statistics], batch: pa.RecordBatch, parts: Parts, pool: Executor | None) -> None:
-    attributes = statistics[0].schema.attributes
-    target = {a.name: _Read.of(batch, a) for a in attributes if a.name == statistics[0].schema.target}
+    schema = statistics[0].schema
+    target = {a.name: _Read.of(batch, a) for a in schema.attributes if a.name == schema.target}
     shares = list(_shares(statistics, parts, target))
 
     def add_column(attribute: Attribute) -> None:
         read = target.get(attribute.name) or _Read.of(batch, attribute)
-        for share in shares:
-            share.add(attribute.name, read)
+        for seen, share in shares:
+            seen._collectors[attribute.name].add(read.cells, share.of(read.column))
 
     # A column's collectors are touched by one thread alone, and no two columns share anything that is written.
-    list((pool.map if pool else map)(add_column, attributes))
-    for share in shares:
-        share.seen.rows += len(share.targets)
+    list((pool.map if pool else map)(add_column, schema.attributes))
+    for seen, share in shares:
+        seen.rows += len(share.targets)
 
 
-def _shares(statistics: Sequence[Statistics], parts: Parts, target: dict[str, _Read]) -> Iterator[_Share]:
-    """Yield the rows of each part that has any, their targets numbered by its bins."""
+def _shares(
+    statistics: Sequence[Statistics], parts: Parts, target: dict[str, _Read]
+) -> Iterator[tuple[Statistics, Share]]:
+    """Yield the statistics of each part that has rows, and these."""
     for part, seen in enumerate(statistics):
-        chosen = np.flatnonzero(parts == part).astype(np.int32)
-        if not len(chosen):
-            continue
-        rows = None if len(chosen) == len(parts) else chosen
-        targets = np.full(len(chosen), -1, np.int8)
-        for name, read in target.items():
-            targets = _number_targets(seen, read, seen.schema.type_of(name), rows)
-        yield _Share(seen, rows, targets, bool((targets < 0).any()))
+        chosen = rows_of(parts, part)
+        count = len(parts) if chosen is None else len(chosen)
+        if count:
+            targets = _number_targets(seen, target, chosen) if target else np.full(count, -1, np.int8)
+            yield seen, Share(chosen, targets, bool((targets < 0).any()))
 
 
-def _number_targets(seen: Statistics, read: _Read, kind: AttributeType, rows: Chosen) -> Targets:
-    """Return the number of each row's bin of the target, int8[n], -1 for rows without one; follow bins that move."""
-    if kind is AttributeType.NUMERIC:
-        keys, present = read.cells.keys, np.isfinite(read.cells.values)
-    else:
-        keys = as_texts(read.column.cells).hashes
-        present = np.arange(len(keys)) < len(keys) - 1
-    codes = read.column.codes if rows is None else read.column.codes[rows]
-    counts = np.where(present, counted(codes, len(keys) - 1), np.int32(0))
-    numbers, moves = seen._targets.numbers(keys, held_of(counts))
+def _number_targets(seen: Statistics, target: dict[str, _Read], chosen: npt.NDArray[np.int32] | None) -> Targets:
+    """Return the bin of the target of each chosen row, int8[n], -1 for a row without one; follow bins that move."""
+    ((name, read),) = target.items()
+    keys, is_target = _target_keys(read, seen.schema.type_of(name))
+    codes, counts = taken(read.column, chosen)
+    numbers, moves = seen._targets.numbers(keys, held_of(np.where(is_target, counts, np.int32(0))))
     for collector in seen._collectors.values():
         collector.move_targets(moves)
-    return np.where(present, numbers, -1).astype(np.int8)[codes]
+    return np.where(is_target, numbers, -1).astype(np.int8)[codes]
+
+
+def _target_keys(read: _Read, kind: AttributeType) -> tuple[UInt64s, npt.NDArray[np.bool_]]:
+    """Return the key of each cell's bin of the target, uint64[k + 1], and whether it is a target at all."""
+    if kind is AttributeType.NUMERIC:
+        return read.cells.keys, np.isfinite(read.cells.values)
+    keys = as_texts(read.column.cells).hashes
+    return keys, np.arange(len(keys)) < len(keys) - 1

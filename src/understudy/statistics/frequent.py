@@ -14,18 +14,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from understudy.statistics.cells import Rows
-from understudy.statistics.folding import Codes, Targets, UInt64s
+from understudy.statistics.folding import Codes, Held, Targets, UInt64s
 from understudy.statistics.kernels import (
     REGISTER_BITS,
     Table,
     count_cells,
+    count_new,
     count_rows,
     count_words,
     empty_slots,
     fill_slots,
     nth_least,
 )
+from understudy.statistics.rows import Rows
 
 Places = npt.NDArray[np.int64]
 Columns = tuple[npt.NDArray[Any], ...]
@@ -79,12 +80,18 @@ class FrequentValues:
 
     def add_values(self, values: pa.Array, hashes: UInt64s, rows: Rows) -> None:
         """Add rows that hold one of k values each, or the empty text, whose hash is the last of k + 1."""
-        if self._size + len(rows.held) > CAPACITY:
+        if self._is_short_of_room(hashes, rows.held):
             self._add_one_by_one(values, hashes, rows.codes)
             return
         places = _places()
         self._note(count_cells(hashes, rows.counts, rows.held, self._table, self._size, places), places)
         self._take_texts(values, places)
+
+    def _is_short_of_room(self, hashes: UInt64s, held: Held) -> bool:
+        """Tell whether the table may be full before these values are in it; one that has been full will be again."""
+        if self._size + len(held) <= CAPACITY:
+            return False
+        return not self.exact or self._size + count_new(hashes, held, self._table.slots, self._table.keys) > CAPACITY
 
     def _add_one_by_one(self, values: pa.Array, hashes: UInt64s, codes: Codes) -> None:
         """Add rows in their order: the table may be full before the last of them, and it matters where."""

@@ -78,10 +78,10 @@ def count_codes(codes, counts):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def take_codes(codes, rows, taken, counts):  # type: ignore[no-untyped-def]
-    """Write the codes of some rows, and add 1 to counts[code] for each."""
-    for i in range(len(rows)):
-        code = codes[np.uint32(rows[i])]
+def take_codes(codes, chosen, taken, counts):  # type: ignore[no-untyped-def]
+    """Write the codes of the chosen rows, and add 1 to counts[code] for each of them."""
+    for i in range(len(chosen)):
+        code = codes[np.uint32(chosen[i])]
         taken[i] = code
         counts[np.uint32(code)] += 1
 
@@ -155,6 +155,15 @@ def number_keys(values, held, level, slots, keys, size, numbers):  # type: ignor
             size += 1
         numbers[np.uint32(cell)] = slots[place]
     return True, size
+
+
+@nb.njit(nogil=True, cache=True)
+def count_new(hashes, held, slots, keys):  # type: ignore[no-untyped-def]
+    """Return how many of the held cells have a hash that no number has been given to."""
+    shift, new = _shift_of(slots), 0
+    for cell in held:
+        new += slots[_place_of(hashes[np.uint32(cell)], shift, slots, keys)] < 0
+    return new
 
 
 @nb.njit(inline="always")
