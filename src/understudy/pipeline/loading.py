@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 from understudy.documents import plain
 from understudy.evaluation import Evaluation, summarise
+from understudy.model import Model
 from understudy.pipeline.describing import describe, odd_attributes, run_facts, training_sample, training_summary
-from understudy.pipeline.judging import CHAMPION, judge_challenger, rivals_of
+from understudy.pipeline.judging import CHAMPION, RowMemory, judge_challenger, rivals_of
 from understudy.pipeline.recording import (
     Remembered,
     keep_model,
@@ -19,10 +20,10 @@ from understudy.pipeline.recording import (
     run_document,
     run_entity,
 )
-from understudy.pipeline.run import Run
+from understudy.pipeline.run import Described, Run
 from understudy.pipeline.scoring import score_held_out
 from understudy.prediction import Predictor
-from understudy.promotion import First, Verdict
+from understudy.promotion import First, RunFacts, Verdict
 from understudy.training import Task, Trainer, Training
 from understudy.transform import load
 
@@ -32,26 +33,21 @@ def load_observations(run: Run, *, dry_run: bool) -> dict[str, Any]:
 
     Nothing changes who serves before the very last step, which is one transaction.
     """
-    with run.workspace.scratch() as scratch, ThreadPoolExecutor(1) as aside:
-        with run.timed("statistics", run.observed.training):
-            sample = training_sample(run)
-            trainer = Trainer(_task(run), sample, scratch)
-            described = describe(run, trainer.add)
-        with run.timed("train", run.observed.training):
-            keeping = aside.submit(keep_rows, run)  # learning leaves a processor to it
-            model, training = trainer.finish(run.progress.advance)
-            memory = keeping.result()
-    challenger = Predictor(run.ids["model_id"], model, run.extracted.columns, load(run.source) if run.source else None)
-    rivals = rivals_of(run.house)
-    with run.timed("evaluate", run.observed.evaluation):
-        rows = score_held_out(run.workspace, challenger, rivals, run.progress)
-        summary = training_summary(run, described)
-        evaluation = summarise(rows.scores, summary, unused=run.observed.rejected)
-    with run.timed("promote"):
-        remembered = Remembered(memory, run_facts(run, described, sample), summary)
-        verdict, dropped = judge_challenger(run.house, rows, remembered.memory, remembered.facts, _first(evaluation))
-        keep_model(run, challenger, training, evaluation, remembered)
-        keep_sources(run, described, evaluation)
+    with ThreadPoolExecutor(1) as aside:
+        learned, keeping = _learn(run, aside)
+        described, training = learned.described, learned.training
+        function = load(run.source) if run.source else None
+        challenger = Predictor(run.ids["model_id"], learned.model, run.extracted.columns, function)
+        rivals = rivals_of(run.house)
+        with run.timed("evaluate", run.observed.evaluation):
+            rows = score_held_out(run.workspace, challenger, rivals, run.progress)
+            summary = training_summary(run, described)
+            evaluation = summarise(rows.scores, summary, unused=run.observed.rejected)
+        with run.timed("promote"):
+            remembered = Remembered(keeping.result(), learned.facts, summary)
+            verdict, dropped = judge_challenger(run.house, rows, remembered.memory, learned.facts, _first(evaluation))
+            keep_model(run, challenger, training, evaluation, remembered)
+            keep_sources(run, described, evaluation)
     champion = rivals[CHAMPION].model_id if rivals else None
     remarks = (*odd_attributes(described.training), *_ignored(training), *dropped)
     document = run_document(run, challenger, evaluation, champion, remarks)
@@ -59,6 +55,29 @@ def load_observations(run: Run, *, dry_run: bool) -> dict[str, Any]:
     document["verdict"] = _settle(run, verdict, champion, dry_run=dry_run)
     run.house.catalog.update(run.run_id, status="COMPLETED", document=run_entity(run, document, dry_run=dry_run))
     return document
+
+
+class _Learned(NamedTuple):
+    """What the training rows gave."""
+
+    described: Described
+    facts: RunFacts
+    model: Model
+    training: Training
+
+
+def _learn(run: Run, aside: Executor) -> tuple[_Learned, Future[RowMemory]]:
+    """Learn a model; rows are kept meanwhile, as learning leaves a processor to it."""
+    with run.workspace.scratch() as scratch:
+        with run.timed("statistics", run.observed.training):
+            sample = training_sample(run)
+            trainer = Trainer(_task(run), sample, scratch)
+            described = describe(run, trainer.add)
+            facts = run_facts(run, described, sample)
+        with run.timed("train", run.observed.training):
+            keeping = aside.submit(keep_rows, run)
+            model, training = trainer.finish(run.progress.advance)
+        return _Learned(described, facts, model, training), keeping
 
 
 def _first(evaluation: Evaluation) -> First:
