@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -84,11 +85,12 @@ class ScoreCurve:
             false_negative=float(self.ones[:cut].sum()),
         )
 
-    @property
+    @cached_property
     def auc(self) -> float:
         """Area under the ROC curve; NaN where one class is absent."""
         return auc_of_masses(self.ones, self.zeros)
 
+    @cached_property
     def log_loss(self) -> tuple[float, float]:
         """Return the mean log loss in nats and its standard error; NaN without rows."""
         weight, if_one, if_zero = self.weight, log_losses(self.scores), log_losses(1.0 - self.scores)
@@ -143,13 +145,8 @@ class BinaryScores:
         """The rows so far as a curve; O(n log n) once, then kept until more rows come."""
         if self._curve is None:
             signed = np.concatenate([np.zeros(0), *self._signed])
-            labels, scores = np.signbit(signed).astype(np.float64), np.abs(signed)
             weights = joined_weights(self._weights, [len(part) for part in self._signed])
-            distinct, ones, zeros = mass_by_score(labels, scores, weights)
-            squared_ones, squared_zeros = ones, zeros
-            if weights is not None:
-                _, squared_ones, squared_zeros = mass_by_score(labels, scores, weights**2)
-            self._curve = ScoreCurve(distinct, ones, zeros, squared_ones, squared_zeros)
+            self._curve = _curve(signed) if weights is None else _weighted_curve(signed, weights)
         return self._curve
 
     def metrics(self, threshold: float = 0.5) -> dict[str, float]:
@@ -161,7 +158,7 @@ class BinaryScores:
             "f1": counts.f1,
             "precision": counts.precision,
             "recall": counts.recall,
-            "log_loss": self.curve.log_loss()[0],
+            "log_loss": self.curve.log_loss[0],
         }
 
     def intervals(self, confidence: float = 0.95, threshold: float = 0.5) -> dict[str, Interval]:
@@ -176,7 +173,7 @@ class BinaryScores:
         ones, called = right + counts.false_negative, right + counts.false_positive
         either = ones + called - right
         overlap = wilson(ratio(right, either), either * per_weight, z)
-        loss, error = curve.log_loss()
+        loss, error = curve.log_loss
         found = {
             "accuracy": wilson(counts.accuracy, curve.effective_rows, z),
             "f1": (2 * overlap[0] / (1 + overlap[0]), 2 * overlap[1] / (1 + overlap[1])),
@@ -190,6 +187,29 @@ class BinaryScores:
         if not math.isnan(error):
             found["log_loss"] = normal(loss, error, z, lowest=0.0)
         return found
+
+
+def _curve(signed: Floats) -> ScoreCurve:
+    """Sort rows that count once each by score and label in one number: integers are sorted soonest.
+
+    The bits of a float64 from 0 to 1 are ordered as the numbers are, and leave the two highest unused.
+    """
+    bits = signed.view(np.uint64)
+    both = (bits << np.uint64(1)) | (bits >> np.uint64(63))
+    both.sort()
+    scores = (both >> np.uint64(1)).view(np.float64)
+    if not len(scores):
+        return ScoreCurve(scores, scores, scores, scores, scores)
+    first = np.flatnonzero(np.concatenate(([True], scores[1:] != scores[:-1])))
+    ones = np.add.reduceat((both & np.uint64(1)).astype(np.float64), first)
+    zeros = np.diff(first, append=len(scores)) - ones
+    return ScoreCurve(scores[first], ones, zeros, ones, zeros)
+
+
+def _weighted_curve(signed: Floats, weights: Floats) -> ScoreCurve:
+    labels, scores = np.signbit(signed).astype(np.float64), np.abs(signed)
+    _, squared_ones, squared_zeros = mass_by_score(labels, scores, weights**2)
+    return ScoreCurve(*mass_by_score(labels, scores, weights), squared_ones, squared_zeros)
 
 
 def _require(good: npt.NDArray[np.bool_], values: Floats, what: str, expected: str) -> None:
