@@ -23,9 +23,9 @@ from service.stage import Stage, check, original
 from service.test_operations import FAULTS, SUCCESS
 from understudy.errors import Busy, StoreError
 from understudy.server import amazon
-from understudy.server.keys import open_keys
-from understudy.server.signature import verify
-from understudy.service.faults import PredictorNotMountedException
+from understudy.server.keys import Key, open_keys
+from understudy.server.signature import SignatureError, verify
+from understudy.service.faults import Fault, PredictorNotMountedException
 from understudy.service.operations import OPERATIONS
 
 URL = "http://127.0.0.1:8080"
@@ -67,7 +67,23 @@ class Desk:
         headers = {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
         body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
         response = self.take(arrived(request.method, request.url, headers, body))
+        self.hold_short_way(arrived(request.method, request.url, headers), body)
         return botocore.awsrequest.AWSResponse(request.url, response.status, response.headers, Raw(response.body))
+
+    def hold_short_way(self, request, body):
+        """See that a request which is answered at once is answered as it was; tell whether it is."""
+        try:
+            response = amazon.at_once(self.door, request, body)
+        except (SignatureError, Fault):  # the usual way tells what is wrong
+            return False
+        if response is None:
+            return False
+        assert (response.status, response.body, set(response.headers)) == (
+            self.last.status,
+            self.last.body,
+            set(self.last.headers),
+        )
+        return True
 
     def take(self, request):
         """Return the door's response to a request."""
@@ -360,6 +376,37 @@ def test_store_that_fails_is_a_server_error(desk, instead, caplog):
     assert (status, document["__type"]) == (500, "InternalServerException")
     assert "/srv" not in document["message"]
     assert "no space left" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "short"),
+    [
+        ({}, True),
+        ({"body": b'{"MLModelId": "ml-1", "Record": {"x": "1"}, "PredictEndpoint": "x", "More": 1}'}, False),
+        ({"body": b'{"MLModelId": "ml-1", "Record": {"x": null}, "PredictEndpoint": "x"}'}, False),
+        ({"body": b'{"MLModelId": "ml-1", "Record": {"x": "\\u0000"}, "PredictEndpoint": "x"}'}, False),
+        ({"body": b'{"MLModelId": "ml-1", "Record": {"x": 1}, "PredictEndpoint": "x"}'}, False),
+        ({"body": b'{"MLModelId": "ml-2", "Record": {"x": "1"}, "PredictEndpoint": "x"}'}, False),
+        ({"body": b"nonsense"}, False),
+        ({"target": "AmazonML_20141212.DescribeMLModels"}, False),
+        ({"key": Key("AKIAIOSFODNN7EXAMPLE", "secret", "nobody", "admin")}, False),
+    ],
+)
+def test_usual_prediction_is_answered_at_once(desk, changes, short):
+    """A usual Predict of a model in memory goes the short way; any other is left to the usual way, signed or not."""
+    desk.stage.memory.by_id["ml-1"] = desk.stage.fake_served("ml-1")
+    given = {"body": b'{"MLModelId": "ml-1", "Record": {"x": "1"}, "PredictEndpoint": "x"}', **changes}
+    target, key = given.pop("target", "AmazonML_20141212.Predict"), given.pop("key", desk.key)
+    signer = SigV4Auth(Credentials(key.id, key.secret), "machinelearning", "us-east-1")
+    headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
+    request = signed_by(signer, "POST", URL, headers, given["body"])
+    desk.take(request)
+    assert desk.hold_short_way(request, given["body"]) == short
+    if short:
+        assert not desk.hold_short_way(request, given["body"] + b" ")  # which is not what was signed
+        assert not desk.hold_short_way(
+            dataclasses.replace(request, headers={**request.headers, "host": "other"}), given["body"]
+        )
 
 
 def test_busy_catalog_is_waited_for(desk, instead, monkeypatch):

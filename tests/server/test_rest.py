@@ -5,15 +5,18 @@ import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import msgspec
 import pytest
 
 from acceptance.stage import Project, append_csv, calls, calls_project
-from server.rest_app import ADMIN, PREDICT, Client, door_of
+from server.rest_app import ADMIN, LEFT_TO_THE_USUAL_WAY, PREDICT, Client, door_of
 from understudy.errors import StoreError
+from understudy.server import metrics
 from understudy.server.http import Gone, Request
-from understudy.server.rest import answer, endpoints, is_rest
+from understudy.server.rest import answer, at_once, endpoints, is_rest
+from understudy.server.rest.problems import Problem
 from understudy.server.rest.routes import ROUTES
 from understudy.server.rest.shapes import ShownEvaluation
 from understudy.server.threads import CHANGING, READING
@@ -75,6 +78,54 @@ def test_top_shows_the_best_classes(client):
     assert [len(s) for s in scores] == [1, 2, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("path", "document", "short"),
+    [
+        ("/v1/endpoints/calls/predict", {"records": [RECORD], "top": 1}, True),
+        ("/v1/endpoints/calls/predict", {"records": [{**RECORD, "unheard of": 1}]}, True),
+        ("/v1/endpoints/calls/predict", {"records": []}, True),
+        ("/invocations", {"instances": [RECORD]}, True),
+        ("/v1/endpoints/calls/predict", {"records": [RECORD, RECORD]}, False),
+        ("/v1/endpoints/calls/predict", {"records": [{"age": "old"}]}, False),
+        ("/v1/endpoints/calls/predict", {"record": RECORD}, False),
+        ("/v1/endpoints/none/predict", {"records": [RECORD]}, False),
+        ("/v1/endpoints/calls/rollback", {}, False),
+        ("/v1/nothing/predict", {"records": [RECORD]}, False),
+        ("/invocations", {"instances": [RECORD, RECORD]}, False),
+    ],
+)
+def test_one_record_is_answered_at_once(client, path, document, short):
+    """One record goes the short way, and is counted; what is more, wrong or elsewhere is left to the usual way."""
+    body = json.dumps(document).encode()
+    request = Request("POST", path, "", {"authorization": f"Bearer {PREDICT}"}, None)
+    with mock.patch.object(metrics, "record") as record, mock.patch.object(metrics, "count_predictions") as predictions:
+        try:
+            response = at_once(client.door, request, body)
+        except LEFT_TO_THE_USUAL_WAY:
+            response = None
+    assert (response is not None) == record.called == short
+    assert predictions.called == (short and document != {"records": []})
+    usual = client.post(path, document, token=PREDICT)
+    if response is not None:
+        assert (response.status, response.body, response.headers) == (usual.status, usual.body, usual.headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer nobody's"},
+        {"authorization": f"Bearer {PREDICT}", "content-type": "text/plain"},
+        {"authorization": f"Bearer {PREDICT}", "content-encoding": "gzip"},
+    ],
+)
+def test_nobody_else_is_answered_at_once(client, headers):
+    """Without a token that is known, or with a body in another form, the short way gives no answer."""
+    request = Request("POST", "/v1/endpoints/calls/predict", "", headers, None)
+    with pytest.raises(Problem):
+        at_once(client.door, request, json.dumps({"records": [RECORD]}).encode())
+
+
 def test_no_records_no_answers(client):
     """An empty list is answered by an empty list."""
     assert client.post("/v1/endpoints/calls/predict", {"records": []}).json == {"predictions": []}
@@ -132,7 +183,7 @@ def test_many_records_leave_the_loop_free(learned):
     for records in ([RECORD], [RECORD] * 2):
         Client(door).post("/v1/endpoints/calls/predict", {"records": records})
     assert threads[0] is threading.main_thread()
-    assert threads[1] is not threading.main_thread()
+    assert threads[-1] is not threading.main_thread()
 
 
 def test_predictions_wait_neither_for_the_catalog_nor_for_workers(learned):

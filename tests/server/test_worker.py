@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from understudy.server import worker
+from understudy.server.protocol import Protocol
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 TRAILER = b"X-Trailer: %s\r\n" % (b"x" * 1000)
@@ -31,12 +32,12 @@ def answered(*pieces, seen=None):
         await send({"type": "http.response.body", "body": body})
 
     async def run():
-        config = uvicorn.Config(application, http=worker._Patient, ws="none", lifespan="off", log_config=None)
+        config = uvicorn.Config(application, http=Protocol, ws="none", lifespan="off", log_config=None)
         config.load()
         state = ServerState()
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: worker._Patient(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+            lambda: Protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
         )
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         with contextlib.suppress(ConnectionError):

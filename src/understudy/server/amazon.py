@@ -23,12 +23,14 @@ from understudy.server.threads import CHANGING, READING
 from understudy.service.context import Call, Service
 from understudy.service.faults import Fault, InternalServerException, InvalidInputException
 from understudy.service.operations import OPERATIONS, Operation
-from understudy.service.predicting import RECORD_LIMIT, answers_from_memory, plain_request
+from understudy.service.predicting import RECORD_LIMIT, answers_from_memory, plain_request, predicted
 
 _LOG = logging.getLogger(__name__)
 
 TARGET = "AmazonML_20141212."
 """What stands before an operation's name in X-Amz-Target."""
+
+PREDICT = f"{TARGET}Predict"
 
 BODY_LIMIT = 20 * 1024 * 1024
 """Bytes of a request; the longest SQL query has 16 MiB."""
@@ -91,6 +93,17 @@ async def answer(door: Door, request: Request) -> Response:
     except Exception:  # noqa: BLE001 - the server boundary: a client is told in the original's words
         _LOG.exception("a mistake of Understudy's own in Amazon ML's API")
         return _failed()
+
+
+def at_once(door: Door, request: Request, body: bytes) -> Response | None:
+    """Answer a `Predict` by a model in memory; None, or any error, where it must go the usual way."""
+    if request.headers.get("x-amz-target") != PREDICT:
+        return None
+    verify(request, door.keys, "machinelearning", datetime.now(UTC), body)  # any role may predict
+    asked = plain_request(body)
+    if asked is None or not answers_from_memory(door.service, asked.ml_model_id):
+        return None
+    return _response(200, predicted(door.service, asked))
 
 
 async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, Any]:

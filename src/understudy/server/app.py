@@ -52,6 +52,8 @@ class Doors:
     """Understudy's own API, and the pages for people."""
     is_rest: Callable[[str], bool]
     """Tells which paths are the REST door's."""
+    at_once: Callable[[Request, bytes], Response | None] = lambda _, __: None
+    """Answers a POST, given its body, where a model in memory does and nothing is wrong; else nothing has happened."""
 
 
 class App:
@@ -77,6 +79,21 @@ class App:
             _LOG.exception("an answer broke off")
             raise
 
+    def at_once(
+        self, url: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> tuple[list[tuple[bytes, bytes]], bytes] | None:
+        """Answer a prediction without ASGI, see `protocol.AtOnce`; None where it must go the usual way."""
+        if self.draining or b"?" in url or b"#" in url or not url.startswith(b"/"):
+            return None
+        request = Request("POST", url.decode("latin-1"), "", _received(headers), _NOTHING)
+        try:
+            response = self._doors.at_once(request, body)
+        except Exception:  # noqa: BLE001 - the usual way meets it again, and answers
+            return None
+        if response is None or not isinstance(response.body, bytes):
+            return None
+        return _headers(response, close=False), response.body
+
     async def _answer(self, request: Request) -> Response | None:
         """Let a door answer; None where nobody is there any more to be answered."""
         try:
@@ -91,6 +108,15 @@ class App:
         except Exception:  # noqa: BLE001 - the server boundary: a mistake of ours must not end the connection
             _LOG.exception("a mistake of Understudy's own at %s %s", request.method, request.raw_path)
             return _refused(500, "InternalError", "A mistake of Understudy's own; its log says more.")
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield
+
+
+_NOTHING = _nothing()
+"""The body of a request whose body is at hand."""
 
 
 def door_of(request: Request, is_rest: Callable[[str], bool]) -> str:

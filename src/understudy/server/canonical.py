@@ -33,13 +33,15 @@ def canonical_requests(
 
     `query` is as it was sent, without the signature; `headers` are by lower-case name; `payload` is the declared hash.
     """
-    end = "\n".join(["", ";".join(signed_headers), payload])
-    others = {name: _folded(headers.get(name, "")) for name in signed_headers}
-    for path, arguments, host in product(
-        _paths(raw_path, service), _queries(query), _hosts(_folded(headers.get("host", "")))
-    ):
-        values = others | {"host": host} if "host" in others else others
-        yield "\n".join([method, path, arguments, *(f"{name}:{value}" for name, value in values.items()), end])
+    lines = "".join([f"\n{name}:{headers.get(name, '')}" for name in signed_headers])
+    if "  " in lines or "\t" in lines or ": " in lines or " \n" in lines or lines.endswith(" "):
+        lines = "".join([f"\n{name}:{_folded(headers.get(name, ''))}" for name in signed_headers])
+    end = f"\n\n{';'.join(signed_headers)}\n{payload}"
+    sent = _folded(headers.get("host", ""))
+    hosts = _hosts(sent) if "host" in signed_headers else [sent]
+    for path, arguments, host in product(_paths(raw_path, service), _queries(query), hosts):
+        others = lines if host == sent else f"{lines}\n".replace(f"\nhost:{sent}\n", f"\nhost:{host}\n")[:-1]
+        yield f"{method}\n{path}\n{arguments}{others}{end}"
 
 
 def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
@@ -57,8 +59,27 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
 
 
 def sign(key: bytes, text: str) -> str:
-    """Return a text's signature, hexadecimal."""
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    """Return a text's signature, hexadecimal: its HMAC-SHA256.
+
+    A client signs every request of a day with one key, so that what HMAC makes of the key alone is made once: hashes
+    that have begun with its inner and outer form (RFC 2104).
+    """
+    inner, outer = _begun(key)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(text.encode())
+    outer.update(inner.digest())
+    return outer.hexdigest()
+
+
+@lru_cache(64)
+def _begun(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+    assert len(key) <= _BLOCK  # a longer one would be hashed first; signing keys have 32 bytes
+    block = key.ljust(_BLOCK, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in block)), hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+
+_BLOCK = 64
+"""Bytes that SHA-256 works on at a time."""
 
 
 def wire(text: str) -> bytes:

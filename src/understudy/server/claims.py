@@ -70,7 +70,7 @@ def read_claim(request: Request) -> Claim:
     """Return what a request claims; raises SignatureError where it claims nothing, or not in the form of version 4."""
     header = request.headers.get("authorization")
     query = dict(request.query) if "X-Amz-" in request.raw_query else {}
-    presigned = _presigned(query)
+    presigned = bool(query) and _presigned(query)
     if header is not None and presigned:
         raise SignatureError(
             Reason.TWICE,

@@ -58,11 +58,21 @@ def open_doors(
             return Response(302, headers={"Location": "/docs"})
         return await rest.answer(rest_door, request)
 
+    def answer_at_once(request: Request, body: bytes) -> Response | None:
+        if request.raw_path != "/":
+            return rest.at_once(rest_door, request, body)
+        began = time.perf_counter()
+        response = amazon.at_once(amazon_door, request, body)
+        if response is not None:
+            metrics.record("amazon", "Predict", response.status, time.perf_counter() - began)
+        return response
+
     return Doors(
         amazon=_counted("amazon", answer_amazon, _operation),
         s3=_counted("s3", answer_s3, _method),
         rest=answer_rest,
         is_rest=_is_rest,
+        at_once=answer_at_once,
     )
 
 

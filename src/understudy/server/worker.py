@@ -12,16 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import uvicorn
 import uvicorn.lifespan.off  # uvicorn itself loads it when it serves, each worker for itself
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from understudy.house import Storehouse
 from understudy.server.app import App
 from understudy.server.board import Board
 from understudy.server.doors import open_doors
+from understudy.server.protocol import Protocol
 from understudy.server.settings import Opened, Settings
 from understudy.serving import Serving, wait_until
 
@@ -43,10 +42,6 @@ LOADING_SECONDS = 120.0
 """How long it waits for one that is loading a large model: to replace that one would only begin anew."""
 IDLE_SECONDS = 3600
 """How long a connection may be idle: a client that would use it again must not find it closed."""
-HEAD_SECONDS = 60.0
-"""How long a request's head may take to arrive."""
-HEAD_BYTES = 64 * 1024
-"""How long a request's head may be, and what follows a body; about: what came together with its end is not counted."""
 GOODBYE_SECONDS = 1.0
 """How long answers announce the end of their connections before connections are closed."""
 
@@ -133,11 +128,12 @@ def _config(settings: Settings, app: App) -> uvicorn.Config:
     certificate, key = settings.tls or (None, None)
     return uvicorn.Config(
         app,
-        http=_Patient,
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # nothing here asks who the client is
         server_header=False,
         timeout_keep_alive=IDLE_SECONDS,
         ssl_certfile=certificate,
@@ -156,64 +152,3 @@ class _Server(uvicorn.Server):
         self._app.draining = True
         await asyncio.sleep(GOODBYE_SECONDS)
         await super().shutdown(sockets)
-
-
-class _Patient(HttpToolsProtocol):
-    """HTTP with limits on how long the head of a request may take, and on all that is neither body nor answer."""
-
-    _head_timer: asyncio.TimerHandle | None = None
-    """Runs while a head arrives."""
-    _loose_bytes = 0
-    """Received since the last that was worth something: a whole head, a piece of a body, the end of a request."""
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._expect_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_here()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        self._loose_bytes += len(data)
-        super().data_received(data)
-        if self._loose_bytes > HEAD_BYTES:
-            self._refuse()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._expect_head()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._head_timer is not None:  # what comes after a body would otherwise be one with the head, without end
-            super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        self._head_is_here()
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        self._loose_bytes = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        self._loose_bytes = 0
-        super().on_message_complete()
-
-    def _expect_head(self) -> None:
-        self._head_is_here()
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
-
-    def _head_is_here(self) -> None:
-        self._loose_bytes = 0
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _refuse(self) -> None:
-        in_head = self._head_timer is not None
-        self._head_is_here()
-        if in_head and (self.cycle is None or self.cycle.response_complete):  # else it would fall into another answer
-            self.transport.write(b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n")
-            self.transport.write(b"content-length: 0\r\n\r\n")
-        self.transport.close()

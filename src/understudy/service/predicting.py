@@ -32,12 +32,17 @@ class _Plain(PredictInput, frozen=True, kw_only=True, forbid_unknown_fields=True
 _DECODER = msgspec.json.Decoder(_Plain)
 
 
-def predict(service: Service, call: Call, request: PredictInput) -> Answer:
+def predict(service: Service, _: Call, request: PredictInput) -> Answer:
     """Answer one record by the model of an id, or by the champion of an endpoint of that name.
 
     Values are read by the model's schema. What is left out or cannot be read counts as missing; the target and names
     that the model does not know are not looked at. Where a model answers, the catalog is not asked.
     """
+    return predicted(service, request)
+
+
+def predicted(service: Service, request: PredictInput) -> Answer:
+    """Answer one record as `predict` does: it does not matter who asks."""
     _refuse_large(request.record)
     served = _served(service, request.ml_model_id)
     if served is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy.server.rest.dispatch import answer, is_rest
+from understudy.server.rest.dispatch import answer, at_once, is_rest
 from understudy.server.rest.door import RestDoor
 
-__all__ = ["RestDoor", "answer", "is_rest"]
+__all__ = ["RestDoor", "answer", "at_once", "is_rest"]

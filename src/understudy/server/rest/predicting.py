@@ -43,7 +43,16 @@ async def predict(call: Call[Predict, Nothing]) -> Response:
 
     The header X-Understudy-Ignored of the answer names attributes that the model does not know, percent-encoded.
     """
-    answers, unknown = await _answers(call.door, call.parameters["name"], call.body.records, call.body.top)
+    return _predictions(*await _answers(call.door, call.parameters["name"], call.body.records, call.body.top))
+
+
+def predict_at_once(call: Call[Predict, Nothing]) -> Response | None:
+    """Answer as `predict` does, where no thread is needed."""
+    answered = _answers_at_once(call.door, call.parameters["name"], call.body.records, call.body.top)
+    return None if answered is None else _predictions(*answered)
+
+
+def _predictions(answers: list[Prediction], unknown: list[str]) -> Response:
     return json_response(Predictions(answers), headers=_ignored(unknown))
 
 
@@ -52,9 +61,23 @@ async def invoke(call: Call[Invocation, Chosen]) -> Response:
 
     As JSON, exactly one of the fields below; as CSV (`Content-Type: text/csv`), with a header line.
     """
+    return _invoked(*await _answers(call.door, *_asked(call)))
+
+
+def invoke_at_once(call: Call[Invocation, Chosen]) -> Response | None:
+    """Answer as `invoke` does, where no thread is needed."""
+    answered = _answers_at_once(call.door, *_asked(call))
+    return None if answered is None else _invoked(*answered)
+
+
+def _asked(call: Call[Invocation, Chosen]) -> tuple[str, list[Record]]:
+    """Return the endpoint that is asked, and the records; raises where they cannot be answered."""
     name, records = _chosen(call), _records(call.body)
     _require_known(call.body.dataframe_split, served_by(call.door, name).predictor)
-    answers, unknown = await _answers(call.door, name, records)
+    return name, records
+
+
+def _invoked(answers: list[Prediction], unknown: list[str]) -> Response:
     said = [answer.value if answer.scores is None else answer.label for answer in answers]
     return json_response(Invoked(said), headers=_ignored(unknown))
 
@@ -82,19 +105,28 @@ def served_by(door: RestDoor, name: str) -> Served:
 async def _answers(
     door: RestDoor, name: str, records: Sequence[Record], top: int | None = None
 ) -> tuple[list[Prediction], list[str]]:
-    """Answer records; return the answers and the attributes that the model does not know.
+    """Answer records; return the answers and the attributes that the model does not know."""
+    answered = _answers_at_once(door, name, records, top)
+    if answered is None:
+        answered = await PREDICTING.run(_predicted, served_by(door, name).predictor, records, top)
+        metrics.count_predictions(name, len(records))
+    return answered
 
-    One record takes less time than handing it to a thread. A project's own function may take any time, and holds a
-    lock meanwhile, so it never runs on the loop.
+
+def _answers_at_once(
+    door: RestDoor, name: str, records: Sequence[Record], top: int | None = None
+) -> tuple[list[Prediction], list[str]] | None:
+    """Answer no or one record, which takes less time than handing it to a thread; None for others.
+
+    A project's own function may take any time, and holds a lock meanwhile, so it never runs on the loop.
     """
     predictor = served_by(door, name).predictor
     if not records:
         return [], []
-    if len(records) == 1 and predictor.transform is None:
-        answered = _predicted(predictor, records, top)
-    else:
-        answered = await PREDICTING.run(_predicted, predictor, records, top)
-    metrics.count_predictions(name, len(records))
+    if len(records) > 1 or predictor.transform is not None:
+        return None
+    answered = _predicted(predictor, records, top)
+    metrics.count_predictions(name, 1)
     return answered
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -47,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
         path="/v1/endpoints/{name}/predict",
         role="predict",
         function=predicting.predict,
+        at_once=predicting.predict_at_once,
         summary="Answer records by the champion",
         body=shapes.Predict,
         answer=shapes.Predictions,
@@ -204,6 +205,7 @@ ROUTES: tuple[Route, ...] = (
         path="/invocations",
         role="predict",
         function=predicting.invoke,
+        at_once=predicting.invoke_at_once,
         summary="Answer records in the shape of MLflow's and SageMaker's containers",
         body=shapes.Invocation,
         query=shapes.Chosen,
@@ -295,6 +297,7 @@ class Found:
         return self.routes.get("GET" if method == "HEAD" else method)
 
 
+@lru_cache(1024)
 def find(raw_path: str) -> Found:
     """Look a path up, as it was sent: an encoded slash is part of its segment."""
     segments = tuple(unquote(segment) for segment in raw_path.split("/")[1:])
