@@ -1,14 +1,18 @@
 """Kernels: compiled when they are first called, and not loaded before."""
 
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from understudy import compiling as nb
 from understudy.compiling import Kernel
+
+PACKAGE = Path(nb.__file__).parent
 
 
 @nb.njit(inline="always")
@@ -30,17 +34,24 @@ def first_of(values):
 
 
 def test_numba_is_loaded_by_the_first_call():
-    """To import every module that declares kernels loads no Numba; to call a kernel does."""
+    """To import modules that declare kernels loads no Numba; to call a kernel does."""
     program = """
 import sys
 from understudy.hashing import hash_text, hash_words
-import understudy.extract, understudy.prediction, numpy
+import understudy.extract, understudy.prediction, understudy.statistics, numpy
 print("numba" in sys.modules)
 hash_words(numpy.zeros(1, numpy.uint64), 1)
 print("numba" in sys.modules)
 """
     told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert told.stdout.split() == ["False", "True"]
+
+
+def test_kernels_are_declared_by_this_module_alone():
+    """Numba itself is named where it is handed kernels, where its types are extended, and where its version is told."""
+    import_ = re.compile(r"^\s*(?:import|from) numba\b", re.MULTILINE)
+    naming = {str(file.relative_to(PACKAGE)) for file in PACKAGE.rglob("*.py") if import_.search(file.read_text())}
+    assert naming == {"compiling.py", "learner/lanes.py", "pipeline/versions.py"}
 
 
 def test_kernel_calls_kernels():

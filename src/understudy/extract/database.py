@@ -11,17 +11,9 @@ from sqlalchemy.exc import ArgumentError
 
 from understudy.errors import ExtractError
 from understudy.extract.extraction import Extraction
-from understudy.extract.mysql import read_mysql
-from understudy.extract.postgresql import read_postgresql
-from understudy.extract.sqlite import read_sqlite
 
-_READERS: dict[str, Callable[[URL, str, str, Path], Extraction]] = {
-    "sqlite": read_sqlite,
-    "postgresql": read_postgresql,
-    "postgres": read_postgresql,
-    "mysql": read_mysql,
-    "mariadb": read_mysql,
-}
+Read = Callable[[URL, str, str, Path], Extraction]
+"""Runs a query at a URL, which messages call by a name without its password, and streams its rows."""
 
 
 def read_database(url: str, query: str, root: Path) -> Extraction:
@@ -38,7 +30,7 @@ def read_database(url: str, query: str, root: Path) -> Extraction:
         raise ExtractError(
             "extract.url cannot be read as a database's URL", "Write for example postgresql://user@host/database."
         ) from None
-    read = _READERS.get(parsed.get_backend_name())
+    read = _reader(parsed.get_backend_name())
     if read is None:
         raise ExtractError(
             f"extract.url names {parsed.get_backend_name()!r}", "Use sqlite, postgresql, or mysql (for MariaDB, too)."
@@ -50,3 +42,21 @@ def read_database(url: str, query: str, root: Path) -> Extraction:
             "the query has no `order by`: the database may give its rows in another order, and so another model"
         )
     return extraction
+
+
+def _reader(backend: str) -> Read | None:
+    """Return what reads from a kind of database, and load no other's driver; None where there is none."""
+    # ruff: noqa: PLC0415
+    if backend == "sqlite":
+        from understudy.extract.sqlite import read_sqlite
+
+        return read_sqlite
+    if backend in {"postgresql", "postgres"}:
+        from understudy.extract.postgresql import read_postgresql
+
+        return read_postgresql
+    if backend in {"mysql", "mariadb"}:
+        from understudy.extract.mysql import read_mysql
+
+        return read_mysql
+    return None

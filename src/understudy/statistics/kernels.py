@@ -17,9 +17,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from understudy import compiling as nb
 
 _FEW = 256
 """Counts below this are counted themselves."""
