@@ -299,3 +299,20 @@ def test_small_validation_part_may_be_learned_last(monkeypatch, tmp_path):
         np.log(np.where(labels == 1, p, 1 - p)).mean() for p in (scored(f, features)[:, 0] for f in (last, again))
     ]
     assert likelihood[0] == pytest.approx(likelihood[1], abs=0.01)
+
+
+@pytest.mark.parametrize(("loss", "outputs"), [("logistic", 1), ("softmax", 3)])
+def test_worse_candidates_are_dropped_within_the_first_pass(monkeypatch, tmp_path, loss, outputs):
+    """Where fewer candidates are cheaper, the worse half goes by its loss so far; in memory and in files alike."""
+    monkeypatch.setattr(candidates, "CROSS_VALIDATED", 0)
+    monkeypatch.setattr(candidates, "CACHED_BYTES", 0)
+    features, labels = world(n=4000, loss=loss)
+    fit = learn(rows_of(features, labels), loss, outputs, Settings(max_passes=3))
+    dropped = [report for report in fit.log if math.isinf(report.validation_loss)]
+    assert [report.updates for report in dropped] == [250] * 8 + [1000] * 4
+    judged = {report.candidate for report in fit.log if report.passes == 1 and math.isfinite(report.validation_loss)}
+    assert len(judged) == 4
+    assert fit.candidate in judged
+    spilled = Rows(tmp_path, memory=5_000)
+    spilled.append(features, labels)
+    assert same(fit, learn(spilled, loss, outputs, Settings(max_passes=3, threads=1)))

@@ -7,7 +7,7 @@ worse half is dropped now and then (successive halving, Jamieson and Talwalkar 2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -29,6 +29,8 @@ PATIENCE = 3
 """Passes without such progress after which learning stops."""
 RUNGS = (1, 2, 4, 8)
 """Passes after which the worse half of the candidates is dropped, where that saves work."""
+EARLY_RUNGS = (1 / 16, 1 / 4)
+"""Shares of the first pass after which the same is done by progressive loss."""
 LINE = 64
 """Bytes of one line of memory."""
 LANES = 16
@@ -47,7 +49,9 @@ CROSS_VALIDATED = 25_000
 VALIDATION_SHARE, VALIDATION_ROWS = 0.1, 50_000
 """A validation part is a tenth of the rows, and no more than these."""
 SMALL_SHARE = 0.05
-"""The share of a validation part up to which its rows may be learned last, instead of all rows anew."""
+"""The share of a validation part up to which its rows are learned last, instead of all rows anew."""
+MANY_STEPS = 100_000_000
+"""Steps (rows x passes x outputs) from which that is done whatever the share."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -76,7 +80,7 @@ class CandidateReport:
     progressive_loss: float
     """Mean loss, taken before each step, of the rows of this pass; honest in the first pass only."""
     validation_loss: float
-    """Mean loss of the rows that were held out; NaN while all rows are learned from."""
+    """Mean loss of the rows that were held out; NaN while all rows are learned from, infinite if dropped before."""
 
 
 @dataclass(frozen=True)
@@ -244,25 +248,90 @@ def _moved(together: tuple[Candidate, ...], part: int, home: dict[Candidate, Gro
     return Group(together, part, state, mean)
 
 
-def one_pass(
-    problem: Problem, groups: list[Group], number: int, pool: Executor, advance: Callable[[int], None] | None = None
-) -> dict[Candidate, float]:
-    """Take every group through all rows once; return the mean progressive loss of each candidate."""
-    totals: dict[Candidate, float] = {}
-    seen = 0.0
-    for block, order in problem.rows.passing(number):
-        ready = problem.ready(block)
-        parts = problem.parts(block)
-        jobs = [pool.submit(group.learn, problem, number, ready, order, parts) for group in groups]
+class _Pass:
+    """A pass under way: what the rows have cost each candidate so far."""
+
+    def __init__(self, problem: Problem, number: int, pool: Executor) -> None:
+        self._problem, self._number, self._pool = problem, number, pool
+        self._costs: dict[Candidate, float] = {}
+        self._weight = 0.0
+        self.visited = 0
+        """Rows so far."""
+
+    def visit(self, groups: list[Group], block: Block, order: npt.NDArray[np.int64]) -> None:
+        """Take every group through more rows."""
+        ready, parts = self._problem.ready(block), self._problem.parts(block)
+        jobs = [self._pool.submit(group.learn, self._problem, self._number, ready, order, parts) for group in groups]
         for group, job in zip(groups, jobs, strict=True):
-            for candidate, loss in zip(group.candidates, job.result(), strict=True):
-                totals[candidate] = totals.get(candidate, 0.0) + float(loss)
-        if advance is not None:
+            for candidate, cost in zip(group.candidates, job.result(), strict=True):
+                self._costs[candidate] = self._costs.get(candidate, 0.0) + float(cost)
+        weights, parts = ready.weights[order], parts[order]
+        self._weight += sum(float(weights[parts != part].sum()) for part in {group.part for group in groups})
+        self.visited += len(order)
+
+    def loss(self, candidate: Candidate) -> float:
+        """Return a candidate's mean progressive loss; it has been visited by all rows so far."""
+        return self._costs[candidate] / max(self._weight, 1e-30)
+
+    def end(self, groups: list[Group]) -> None:
+        """Move the means of the weights."""
+        for _ in self._pool.map(lambda group: group.settle(self._number), groups):
+            pass
+
+
+def one_pass(problem: Problem, groups: list[Group], number: int, pool: Executor) -> dict[Candidate, float]:
+    """Take every group through all rows once; return the mean progressive loss of each candidate."""
+    under_way = _Pass(problem, number, pool)
+    for block, order in problem.rows.passing(number):
+        under_way.visit(groups, block, order)
+    under_way.end(groups)
+    return {candidate: under_way.loss(candidate) for group in groups for candidate in group.candidates}
+
+
+def first_pass(
+    problem: Problem,
+    groups: list[Group],
+    pool: Executor,
+    report: Callable[[CandidateReport], None],
+    advance: Callable[[int], None],
+) -> tuple[list[Group], dict[Candidate, float]]:
+    """Do what `one_pass` does, but drop the worse half on the way, where that saves work and nobody needs folds.
+
+    Progressive loss is honest here: no row was seen before. Return the groups that are left, and their losses.
+    """
+    under_way, rungs = _Pass(problem, 1, pool), [round(share * problem.rows.count) for share in EARLY_RUNGS]
+    for block, whole in problem.rows.passing(1):
+        cuts = [rung - under_way.visited for rung in rungs if 0 < rung - under_way.visited < len(whole)]
+        for order in np.split(whole, cuts):
+            under_way.visit(groups, block, order)
             advance(len(order))
-        seen += sum(float(ready.weights[parts != part].sum()) for part in {group.part for group in groups})
-    for _ in pool.map(lambda group: group.settle(number), groups):
-        pass
-    return {candidate: total / max(seen, 1e-30) for candidate, total in totals.items()}
+            if under_way.visited in rungs and problem.validation.parts == 1 and _crowded(groups, 1):
+                groups = _halved(problem, groups, under_way, report)
+    under_way.end(groups)
+    return groups, {candidate: under_way.loss(candidate) for candidate in alive_in(groups)}
+
+
+def _halved(
+    problem: Problem, groups: list[Group], under_way: _Pass, report: Callable[[CandidateReport], None]
+) -> list[Group]:
+    """Drop the worse half by progressive loss; report those dropped."""
+    alive = alive_in(groups)
+    kept = better_half(alive, {candidate: under_way.loss(candidate) for candidate in alive})
+    for candidate in alive:
+        if candidate not in kept:
+            report(CandidateReport(candidate, 1, under_way.visited, under_way.loss(candidate), np.inf))
+    return regrouped(groups, kept, problem.outputs, problem.code)
+
+
+def alive_in(groups: list[Group]) -> tuple[Candidate, ...]:
+    """Return the candidates of groups, each once, in order."""
+    return tuple(dict.fromkeys(candidate for group in groups for candidate in group.candidates))
+
+
+def better_half(alive: tuple[Candidate, ...], losses: Mapping[Candidate, float]) -> tuple[Candidate, ...]:
+    """Return the candidates of less loss, the odd one among them, in their order."""
+    kept = set(sorted(alive, key=losses.__getitem__)[: (len(alive) + 1) // 2])
+    return tuple(candidate for candidate in alive if candidate in kept)
 
 
 @dataclass(frozen=True)
@@ -301,10 +370,13 @@ def choose(
         for together in grouped(candidates, problem.outputs)
     ]
     held, parts = _held_out(problem)
-    alive, best = candidates, (np.inf, candidates[0], 1)
+    best = (np.inf, candidates[0], 1)
     for number in range(1, passes + 1):
-        progressive = one_pass(problem, groups, number, pool, advance if number == 1 else None)
-        losses = _judged(problem, groups, held, parts, pool)
+        if number == 1:
+            groups, progressive = first_pass(problem, groups, pool, report, advance)
+        else:
+            progressive = one_pass(problem, groups, number, pool)
+        alive, losses = alive_in(groups), _judged(problem, groups, held, parts, pool)
         for candidate in alive:
             updates = number * round(problem.rows.count * (1 - validation.share))
             report(CandidateReport(candidate, number, updates, progressive[candidate], losses[candidate]))
@@ -314,13 +386,17 @@ def choose(
         elif number - best[2] >= PATIENCE:
             break
         if number in RUNGS and len(alive) > 1 and _crowded(groups, validation.parts):
-            kept = set(sorted(alive, key=losses.__getitem__)[: (len(alive) + 1) // 2])
-            alive = tuple(candidate for candidate in alive if candidate in kept)
-            groups = regrouped(groups, alive, problem.outputs, problem.code)
+            groups = regrouped(groups, better_half(alive, losses), problem.outputs, problem.code)
     _, candidate, passes = best
-    whole = validation.parts == 1 and validation.share <= SMALL_SHARE and passes == number
-    (group,) = regrouped(groups, (candidate,), problem.outputs, problem.code) if whole else (None,)
+    last = validation.parts == 1 and passes == number and _worth_ending(problem, passes)
+    (group,) = regrouped(groups, (candidate,), problem.outputs, problem.code) if last else (None,)
     return Choice(candidate, passes, group)
+
+
+def _worth_ending(problem: Problem, passes: int) -> bool:
+    """Tell whether the rows held out are few, or learning all rows anew is long."""
+    steps = problem.rows.count * passes * problem.outputs
+    return problem.validation.share <= SMALL_SHARE or steps >= MANY_STEPS
 
 
 def _crowded(groups: list[Group], parts: int) -> bool:
