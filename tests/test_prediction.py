@@ -8,6 +8,7 @@ from test_training import learn, task, world
 from understudy.errors import InvalidInput
 from understudy.prediction import FEW, Column, Predictor
 from understudy.schema import ModelType
+from understudy.values import batch_of_records
 
 COLUMNS = tuple(Column(name, "string" if name == "colour" else "double") for name in ("x", "colour", "weight", "y"))
 
@@ -106,6 +107,20 @@ def test_observation_of_texts_is_scored_as_its_batch(predictors):
         batch = pa.RecordBatch.from_pydict({"x": [x], "colour": [colour]})
         scores = predictors[ModelType.MULTICLASS].score_texts({"x": x, "colour": colour, "y": "red"})
         np.testing.assert_array_equal(scores, model.score(batch)[0])
+
+
+def test_features_of_a_record_are_those_of_its_batch(predictors):
+    """What a learner is taught of one record has the keys and values of the batch, in their order; long text, too."""
+    predictor = predictors[ModelType.BINARY]
+    columns = [(column.name, column.arrow) for column in COLUMNS if column.name != "y"]
+    for record in ({"x": 0.9, "colour": "blue"}, {"x": "0.1"}, {"colour": "x" * 5000}, {}):
+        features = predictor.features(record)
+        expected = predictor.model.recipe.features(batch_of_records([record], columns)[0])
+        for name in ("indptr", "keys", "values"):
+            found, wanted = getattr(features, name), getattr(expected, name)
+            assert (found.dtype, found.tolist()) == (wanted.dtype, wanted.tolist())
+    with pytest.raises(InvalidInput, match=r"'x' of record 1 .*'tall'"):
+        predictor.features({"x": "tall"})
 
 
 def test_text_that_should_be_a_number_is_refused(predictors):

@@ -21,6 +21,7 @@ import pyarrow as pa
 import safetensors.numpy
 
 from understudy.errors import CorruptObject, RecipeError
+from understudy.features import Features
 from understudy.learner.losses import probabilities
 from understudy.learner.scoring import KeyIndex, SingleRows, decision_by_column, probability
 from understudy.recipe import FittedRecipe
@@ -86,6 +87,16 @@ class Model:
         if self.target.type is ModelType.BINARY:
             return probabilities(linear, "logistic")[:, 0]
         return probabilities(linear, "softmax")
+
+    def record_features(self, readers: Mapping[str, Reader]) -> Callable[[Mapping[str, Any]], Features]:
+        """Compile what makes one record's features, to the bit as its recipe does of a batch; see `record_scorer`."""
+        pairs = Plan(self.recipe, readers, int, _pair).parts
+
+        def features(record: Mapping[str, Any]) -> Features:
+            keys, values = tuple(zip(*pairs(record), strict=True)) or ((), ())
+            return Features(np.array([0, len(keys)]), np.array(keys, np.uint64), np.array(values, np.float32))
+
+        return features
 
     def record_scorer(self, readers: Mapping[str, Reader]) -> Callable[[Mapping[str, Any]], float | Scores]:
         """Compile what scores one record at a time, to the bit as `score` does, and much sooner.
@@ -171,8 +182,8 @@ class Model:
         return {"keys": learned.keys, "weights": learned.weights, "intercept": learned.intercept}
 
 
-def _pair(place: int, value: float) -> tuple[int, float]:
-    return place, value
+def _pair(known: int, value: float) -> tuple[int, float]:
+    return known, value
 
 
 def _fingerprint(manifest: bytes, tensors: dict[str, npt.NDArray[Any]]) -> str:

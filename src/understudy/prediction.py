@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from understudy.errors import InvalidInput
+from understudy.features import Features
 from understudy.model import Model, Scores
 from understudy.recipe.single import Reader, Unfit
 from understudy.schema import AttributeType, ModelType
@@ -117,6 +118,21 @@ class Predictor:
             scores: Scores = self.model.score(batch)[0]
             return scores
 
+    def features(self, record: Mapping[str, Any]) -> Features:
+        """Return what a learner sees of a record as extracted; raises InvalidInput as `predict` does."""
+        if self.transform is None:
+            try:
+                return self._features(record)
+            except Unfit:
+                pass
+        observation = self.observe(batch_of_records([record], self._asked)[0])
+        self._refuse_wrong_types(observation)
+        return self.model.recipe.features(observation)
+
+    @cached_property
+    def _features(self) -> Callable[[Mapping[str, Any]], Features]:
+        return self.model.record_features(self._readers)
+
     @cached_property
     def _inputs(self) -> list[str]:
         """Names of the observations' columns but the target."""
@@ -129,9 +145,14 @@ class Predictor:
 
     @cached_property
     def _score_record(self) -> RecordScorer:
-        numeric = {name for name, kind in self._asked if kind == pa.string() and name in self._numeric}
+        return self.model.record_scorer(self._readers)
+
+    @property
+    def _readers(self) -> dict[str, Reader]:
+        """What reads the values of a record as extracted."""
         readers: dict[str, Reader] = {name: CELL_OF_RECORD[kind] for name, kind in self._asked}
-        return self.model.record_scorer(readers | dict.fromkeys(numeric, _text_of_number))
+        numeric = {name for name, kind in self._asked if kind == pa.string() and name in self._numeric}
+        return readers | dict.fromkeys(numeric, _text_of_number)
 
     def _unknown(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
         """Name the attributes that the model does not know, in order of first occurrence; the target is no surprise."""

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from learner.worlds import features_of, rows_of, same, take, world
 from understudy.errors import InvalidInput, TrainingError
+from understudy.learner.kernels import learn_rows
 from understudy.learner.learner import Settings, learn
 from understudy.learner.live import Learner
 from understudy.learner.losses import probabilities
@@ -75,6 +78,66 @@ def test_new_features_are_learned_and_stand_in_the_snapshot():
     assert (after.keys[1:] > after.keys[:-1]).all()
     odd, even = (learner.predict_one(features_of([[1000 + i]]))[0] for i in (1, 2))
     assert odd > even
+
+
+def test_learning_goes_on_while_room_is_made():
+    """Rows of more new features than there is room for are learned whole, and what was learned before stays."""
+    fit, features, _ = fitted()
+    learner = Learner(fit)
+    row = take(features, np.array([0]))
+    before = learner.predict_one(row)
+    rows = [features_of([list(range(first, first + 700))]) for first in range(10_000, 17_000, 700)]
+    for new in rows:
+        learner.learn_one(new, 1.0, weight=0.0)
+    assert learner.predict_one(row) == pytest.approx(before)
+    after = learner.snapshot()
+    assert len(after.keys) == len(fit.keys) + 7000
+    assert after.rows == fit.rows + 10
+    new = ~np.isin(after.keys, fit.keys)
+    assert set(after.counts[new].tolist()) == {1}
+
+
+def test_features_beyond_the_limit_are_dropped():
+    """Where the vocabulary is full, new features are left out, and counted; those that are known go on learning."""
+    fit, features, labels = fitted()
+    learner = Learner(fit)
+    learner._vocabulary.limit = learner._vocabulary.size + 2
+    for _ in range(3):
+        learner.learn_one(features_of([[90_001, 90_002, 90_003, 90_004]]), 1.0)
+    assert len(learner.snapshot().keys) == len(fit.keys) + 2
+    assert learner._vocabulary.dropped == 6
+    before = learner.loss_one(take(features, np.array([0])), 1 - labels[0])
+    learner.learn_one(take(features, np.array([0])), 1 - labels[0])
+    assert learner.loss_one(take(features, np.array([0])), 1 - labels[0]) < before
+
+
+@each_loss
+def test_rows_one_by_one_are_learned_as_the_kernels_of_a_pass_learn_them(loss, outputs):
+    """One call does what looking up, following the scales and a step over sparse rows do one after the other."""
+    fit, features, labels = fitted(loss, outputs)
+    learner, by_hand = Learner(fit), Learner(fit)
+    for i in range(100):
+        row = take(features, np.array([i % 40]))
+        row = replace(row, keys=row.keys + np.uint64(i // 20), values=row.values * np.float32(1 + i % 3))
+        assert learner.learn_one(row, labels[i]) == pytest.approx(step_by_hand(by_hand, row, labels[i]), rel=1e-4)
+    np.testing.assert_allclose(learner._state, by_hand._state[: len(learner._state)], rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(learner._traits, by_hand._traits[: len(learner._traits)])
+
+
+def step_by_hand(learner, features, label):
+    """Learn one row by the vocabulary and the kernels of a pass."""
+    vocabulary, outputs = learner._vocabulary, learner._outputs
+    indexed = vocabulary.index(features, grow=True)
+    learner._rows += 1
+    learner._make_room(vocabulary.size)
+    shrink = 1 / vocabulary.scales_of(indexed.ids)
+    learner._state[indexed.ids, :outputs] *= (learner._traits[indexed.ids, 0] / shrink)[:, None]
+    learner._traits[indexed.ids, 0] = shrink
+    learner._traits[indexed.ids, 1] = learner._rows / vocabulary.counts[indexed.ids]
+    losses = np.zeros(1)
+    row = learner._block(indexed, label, 1.0)
+    learn_rows(learner._code, row, np.arange(1), learner._traits, learner._state, *learner._amounts, losses)
+    return losses[0] * learner._fit.spread**2
 
 
 def test_learning_on_from_a_snapshot_is_learning_on():
