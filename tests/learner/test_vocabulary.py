@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.errors import InvalidInput
-from understudy.features import Features
+from understudy.features import FeatureColumns, Features, Number
 from understudy.learner.vocabulary import Vocabulary
 
 
@@ -83,3 +83,29 @@ def test_tokens_are_stretched_by_rarity_and_numbers_not():
     assert intercept == number == 1
     assert 0 < frequent < 1 < rare
     assert (25 * frequent**2 + rare**2) / 26 == pytest.approx(1)
+
+
+@given(st.lists(st.floats(width=32, allow_infinity=False), max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_scale_of_a_column_is_that_of_its_values_one_by_one(values):
+    """A column of numbers, taken at once, leaves the scale that its numbers leave as single features."""
+    column = np.array(values, np.float32)
+    whole, single = Vocabulary(), Vocabulary()
+    whole.index_columns(FeatureColumns(len(column), (Number(7, 8, column.astype(np.float64)),)), 0)
+    known = column[~np.isnan(column) & (column != 0)]
+    single.index(Features(np.arange(len(known) + 1), np.full(len(known), 7, np.uint64), known), grow=True)
+    assert whole.scales[1:2].tolist() == single.scales[1:2].tolist() or not len(known)
+
+
+def test_where_a_batch_ends_changes_no_scale():
+    """Of many rows the same ones tell the scale, in whatever batches they come."""
+    numbers = np.random.default_rng(3).normal(size=40_000) * np.geomspace(1, 50, 40_000)
+    found = set()
+    for size in (40_000, 7_001, 16_384):
+        vocabulary = Vocabulary()
+        for first in range(0, len(numbers), size):
+            part = numbers[first : first + size]
+            vocabulary.index_columns(FeatureColumns(len(part), (Number(7, 8, part),)), first)
+        found.add(float(vocabulary.scales[1]))
+    assert len(found) == 1
+    assert found.pop() > 20

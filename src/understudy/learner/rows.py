@@ -96,7 +96,7 @@ class Rows:
 
     def _indexed(self, features: Features | FeatureColumns) -> IndexedColumns:
         if isinstance(features, FeatureColumns):
-            return self.vocabulary.index_columns(features)
+            return self.vocabulary.index_columns(features, self.count)
         nothing, none = np.zeros((features.rows, 0), np.uint32), np.zeros(0, np.uint32)
         return IndexedColumns(nothing, nothing.view(np.float32), none, none, self.vocabulary.index(features, grow=True))
 

@@ -23,6 +23,9 @@ from understudy.learner.lanes import prefetch
 MAX_FEATURES = 1 << 22
 """Features that a vocabulary holds unless told otherwise; further ones are dropped and counted."""
 
+FIRST_ROWS, SPARSELY = 16_384, 8
+"""Rows that tell the scale of a number: the first of all, and then every eighth."""
+
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _WIDER, _NARROWER = np.float32(2.0), np.float32(2.0 ** (-1 / 8))
 _SMALL = np.float32(1e-3)  # 1 / sqrt(k) of k tokens is meant: a text of many words weighs as much as one category
@@ -253,8 +256,12 @@ class Vocabulary:
             _look_up(features.keys, self._known, self._table, ids)
         return _known(features.indptr, ids, values)
 
-    def index_columns(self, features: FeatureColumns) -> IndexedColumns:
-        """Translate keys to ids; new keys get one and are counted. What a column has of a key is looked up once."""
+    def index_columns(self, features: FeatureColumns, first_row: int) -> IndexedColumns:
+        """Translate keys to ids; new keys get one and are counted. What a column has of a key is looked up once.
+
+        The rows are those from `first_row` on; of numbers, the scale is told by the first rows and by every eighth.
+        """
+        telling = _telling(first_row, features.rows)
         singles = [column for column in features.columns if isinstance(column, Single)]
         numbers = [column for column in features.columns if isinstance(column, Number)]
         tokens = tuple(column for column in features.columns if isinstance(column, Tokens))
@@ -263,7 +270,7 @@ class Vocabulary:
         ones = self._index_singles(features.rows, singles)
         for place, column in enumerate(numbers):
             dense[:, place] = column.values
-            ids[:, place] = self._index_number(column, dense[:, place])
+            ids[:, place] = self._index_number(column, dense[:, place], telling)
         return IndexedColumns(
             ones, dense, ids[0], ids[1], self.index(FeatureColumns(features.rows, tokens).sparse(), grow=True)
         )
@@ -284,13 +291,14 @@ class Vocabulary:
         _spread(codes, np.array(firsts), np.concatenate(found), out)
         return out
 
-    def _index_number(self, column: Number, values: npt.NDArray[np.float32]) -> Ids:
-        """Return the ids of a number and of its being missing; float32 values [n]."""
+    def _index_number(self, column: Number, values: npt.NDArray[np.float32], telling: tuple[slice, slice]) -> Ids:
+        """Return the ids of a number and of its being missing; float32 values [n], of which some tell the scale."""
         missing = int(np.count_nonzero(np.isnan(values)))
         times = np.array([np.count_nonzero(values) - missing, missing], np.uint32)
         ids = self._grown(np.array([column.key, column.missing], np.uint64), times, np.array([0, 1], np.float32))
         if ids[0]:
-            self._known["scale"][ids[0]] = _rescale_all(self._known["scale"][ids[0]], values)
+            for some in telling:
+                self._known["scale"][ids[0]] = _rescale_all(self._known["scale"][ids[0]], values[some])
         self.dropped += int(times[ids == 0].sum())
         return ids
 
@@ -311,6 +319,12 @@ class Vocabulary:
         self._known = np.concatenate([self._known, np.zeros(room - len(self._known), _FEATURE)])
         self._table = np.zeros(2 * room, np.uint64)
         _place(1, self.size, self._known, self._table)
+
+
+def _telling(first_row: int, rows: int) -> tuple[slice, slice]:
+    """Return which of some rows tell scales: all among the first of all, then those that a number divides."""
+    early = min(max(FIRST_ROWS - first_row, 0), rows)
+    return slice(0, early), slice(early + -(first_row + early) % SPARSELY, rows, SPARSELY)
 
 
 def _refuse_infinite(values: npt.NDArray[np.float32], indptr: npt.NDArray[np.int64]) -> None:
