@@ -149,13 +149,6 @@ def aligned(features: int, width: int) -> Floats:
     return room[first : first + features * width].reshape(features, width)
 
 
-def _weights(state: Floats) -> Floats:
-    """Copy the weights out of a state."""
-    mean = aligned(len(state), state.shape[1] // 2)
-    mean[:] = state[:, : mean.shape[1]]
-    return mean
-
-
 def _share(number: int) -> np.float32:
     """Return by how much the mean follows the weights after a pass."""
     return np.float32(2 / (number + 1))
@@ -170,8 +163,11 @@ class Group:
     """The part held out; ALL_ROWS where nothing is."""
     state: Floats
     """Weights, then sums of squared gradients [features + 1, 2 x width]: candidates x outputs lanes, filled up."""
-    mean: Floats
-    """The weights' mean over the ends of all passes, later ones counting more [features + 1, width]."""
+    mean: Floats | None = None
+    """The weights' mean over the ends of all passes, later ones counting more [features + 1, width].
+
+    None before the second pass: until then it is the weights themselves.
+    """
 
     @classmethod
     def fresh(cls, problem: Problem, candidates: tuple[Candidate, ...], part: int) -> Group:
@@ -180,13 +176,27 @@ class Group:
         state = aligned(len(problem.traits), 2 * filled_up(lanes, problem.code))
         state[:, state.shape[1] // 2 :] = FIRST_SUM
         state[0, :lanes] = np.tile(problem.start, len(candidates))
-        return cls(candidates, part, state, _weights(state))
+        return cls(candidates, part, state)
+
+    @property
+    def weights(self) -> Floats:
+        """The weights of the state as they are now [features + 1, width]."""
+        return self.state[:, : self.state.shape[1] // 2]
+
+    def remembering(self) -> Group:
+        """Return the same group, about to begin another pass: the mean is no longer the weights themselves."""
+        if self.mean is not None:
+            return self
+        mean = aligned(*self.weights.shape)
+        mean[:] = self.weights
+        return replace(self, mean=mean)
 
     def lanes(self, candidate: Candidate, outputs: int) -> tuple[Floats, Floats, Floats]:
         """Return one candidate's weights, sums and mean weights, each [features + 1, outputs]."""
         first = self.candidates.index(candidate) * outputs
         width, last = self.state.shape[1] // 2, first + outputs
-        return self.state[:, first:last], self.state[:, width + first : width + last], self.mean[:, first:last]
+        mean = self.weights if self.mean is None else self.mean
+        return self.state[:, first:last], self.state[:, width + first : width + last], mean[:, first:last]
 
     def amounts(self, outputs: int, number: int) -> tuple[Floats, Floats, Floats]:
         """Return rates, l1 and l2 by lane for pass `number`; rates fall with its root, so that the weights settle."""
@@ -208,14 +218,14 @@ class Group:
     def judge(self, problem: Problem, held: Block, parts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return the sum of losses, by candidate, over the held-out rows of this group's part."""
         rows = np.flatnonzero(parts == self.part)
-        lanes = len(self.candidates) * problem.outputs
-        return judge_rows(
-            problem.code, held, rows, problem.traits, self.mean, self.mean.shape[1], lanes, len(self.candidates)
-        )
+        lanes, width = len(self.candidates) * problem.outputs, self.state.shape[1] // 2
+        weights = self.state if self.mean is None else self.mean
+        return judge_rows(problem.code, held, rows, problem.traits, weights, width, lanes, len(self.candidates))
 
     def settle(self, number: int) -> None:
         """After pass `number`, move the mean: pass p counts p / (1 + 2 + ... + number) (Shamir and Zhang 2013)."""
-        follow_weights(self.mean, self.state, _share(number))
+        if self.mean is not None:
+            follow_weights(self.mean, self.state, _share(number))
 
 
 def grouped(candidates: tuple[Candidate, ...], outputs: int) -> Iterator[tuple[Candidate, ...]]:
@@ -238,13 +248,15 @@ def _moved(together: tuple[Candidate, ...], part: int, home: dict[Candidate, Gro
     """Put the candidates' lanes side by side in a state of their own."""
     width = filled_up(len(together) * outputs, code)
     features = len(home[together[0]].state)
-    state, mean = aligned(features, 2 * width), aligned(features, width)
+    state = aligned(features, 2 * width)
+    mean = None if home[together[0]].mean is None else aligned(features, width)
     state[:, width:] = FIRST_SUM
     for place, candidate in enumerate(together):
         first, last = place * outputs, (place + 1) * outputs
-        state[:, first:last], state[:, width + first : width + last], mean[:, first:last] = home[candidate].lanes(
-            candidate, outputs
-        )
+        weights, sums, means = home[candidate].lanes(candidate, outputs)
+        state[:, first:last], state[:, width + first : width + last] = weights, sums
+        if mean is not None:
+            mean[:, first:last] = means
     return Group(together, part, state, mean)
 
 
@@ -346,12 +358,13 @@ class Choice:
     def learn_held_out(self, problem: Problem) -> Group:
         """Let it learn from the validation part, too."""
         assert self.group is not None
-        weights = _weights(self.group.state)
+        before = self.group.weights.copy()
         held, parts = _held_out(problem)
         order = np.argsort(problem.rows.lots(held.numbered))
         replace(self.group, part=ALL_ROWS).learn(problem, self.passes, held, order, parts)
-        moved = self.group.state[:, : weights.shape[1]] - weights
-        return replace(self.group, mean=self.group.mean + _share(self.passes) * moved)
+        if self.group.mean is None:
+            return self.group
+        return replace(self.group, mean=self.group.mean + _share(self.passes) * (self.group.weights - before))
 
 
 def choose(
@@ -375,6 +388,7 @@ def choose(
         if number == 1:
             groups, progressive = first_pass(problem, groups, pool, report, advance)
         else:
+            groups = [group.remembering() for group in groups]
             progressive = one_pass(problem, groups, number, pool)
         alive, losses = alive_in(groups), _judged(problem, groups, held, parts, pool)
         for candidate in alive:

@@ -122,8 +122,10 @@ def learn(
 def _learn_again(problem: Problem, choice: Choice, pool: Executor) -> tuple[Group, list[float]]:
     """Learn what was chosen from all rows; return it and its progressive loss, in the loss's unit, pass after pass."""
     group = Group.fresh(problem, (choice.candidate,), ALL_ROWS)
-    passes = range(1, choice.passes + 1)
-    losses = [one_pass(problem, [group], number, pool)[choice.candidate] for number in passes]
+    losses = []
+    for number in range(1, choice.passes + 1):
+        group = group if number == 1 else group.remembering()
+        losses.append(one_pass(problem, [group], number, pool)[choice.candidate])
     return group, [loss * problem.spread**2 for loss in losses]
 
 
