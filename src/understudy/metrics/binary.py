@@ -146,6 +146,8 @@ class BinaryScores:
         if self._curve is None:
             signed = np.concatenate([np.zeros(0), *self._signed])
             weights = joined_weights(self._weights, [len(part) for part in self._signed])
+            self._signed = [signed]
+            self._weights = [None if weights is None else weights.astype(np.float32)]
             self._curve = _curve(signed) if weights is None else _weighted_curve(signed, weights)
         return self._curve
 
@@ -194,14 +196,16 @@ def _curve(signed: Floats) -> ScoreCurve:
 
     The bits of a float64 from 0 to 1 are ordered as the numbers are, and leave the two highest unused.
     """
-    bits = signed.view(np.uint64)
-    both = (bits << np.uint64(1)) | (bits >> np.uint64(63))
+    both = signed.view(np.uint64) << np.uint64(1)
+    both |= np.signbit(signed)
     both.sort()
-    scores = (both >> np.uint64(1)).view(np.float64)
+    is_one = (both & np.uint64(1)).astype(np.bool_)
+    both >>= np.uint64(1)
+    scores = both.view(np.float64)
     if not len(scores):
         return ScoreCurve(scores, scores, scores, scores, scores)
     first = np.flatnonzero(np.concatenate(([True], scores[1:] != scores[:-1])))
-    ones = np.add.reduceat((both & np.uint64(1)).astype(np.float64), first)
+    ones = np.add.reduceat(is_one, first, dtype=np.float64)
     zeros = np.diff(first, append=len(scores)) - ones
     return ScoreCurve(scores[first], ones, zeros, ones, zeros)
 

@@ -69,7 +69,7 @@ class HeldOut:
     scores: AnyScores = field(init=False)
     """The challenger's scores, for its evaluation."""
     _keys: list[UInt64s] = field(default_factory=list)
-    _labels: list[Floats] = field(default_factory=list)
+    _labels: list[Floats | npt.NDArray[np.float32]] = field(default_factory=list)
     _answers: dict[str, list[_Told]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,13 +93,13 @@ class HeldOut:
             told = self._told(labels, rival.score(extracted), rival.model.target)
             self._answers.setdefault(part, []).append(told)
         self._keys.append(keys)
-        self._labels.append(labels)
+        self._labels.append(labels if self.target.type is ModelType.REGRESSION else labels.astype(np.float32))
 
     def paired(self, part: str, chosen: npt.NDArray[np.bool_]) -> Paired | None:
         """Return a rival's and the challenger's answers to the chosen rows; None without the rival or without rows."""
         if part not in self.rivals or not chosen.any():
             return None
-        labels = np.concatenate(self._labels)[chosen]
+        labels = np.concatenate(self._labels)[chosen].astype(np.float64)
         return Paired(self.target.type, labels, self._all(part, chosen), self._all(CHALLENGER, chosen))
 
     @property
