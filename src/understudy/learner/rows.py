@@ -111,6 +111,11 @@ class Rows:
             weights,
         )  # fmt: skip
 
+    def close(self) -> None:
+        """Take no more rows, and give up the memory for it."""
+        self._settled()
+        self.vocabulary.close()
+
     def blocks(self) -> Iterator[Block]:
         """Read all rows, block after block, in the order in which they are kept."""
         file = self._settled()

@@ -241,6 +241,11 @@ class Vocabulary:
         usual = np.sqrt((occurrences * rarity**2).sum() / max(occurrences.sum(), 1))
         return np.where(token, rarity / (usual or 1), 1).astype(np.float32)
 
+    def close(self) -> None:
+        """Give up looking up and growing, and the memory for it; what is known of the features stays."""
+        self._known = self._known[: self.size].copy()
+        self._table = np.zeros(0, np.uint64)
+
     def index(self, features: Features, *, grow: bool) -> Indexed:
         """Translate keys to ids; with `grow`, new keys get one and are counted, else they are left out.
 
