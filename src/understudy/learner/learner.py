@@ -94,8 +94,8 @@ def learn(
 ) -> Fit:
     """Learn from all rows: choose a candidate and its number of passes on held-out rows, then learn exactly that.
 
-    `rows` take no more then. `outputs` is 1, or the number of classes for "softmax"; `advance` is told of rows that were
-    visited for the first time. Raises TrainingError without rows or weight, and for labels that the loss cannot use.
+    `rows` take no more then. `outputs` is 1, or the number of classes for "softmax"; `advance` is told of rows visited
+    for the first time. Raises TrainingError without rows or weight, and for labels that the loss cannot use.
     """
     settings = settings or Settings()
     rows.close()
