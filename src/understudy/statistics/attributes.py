@@ -76,14 +76,14 @@ class Numbers:
 
     @staticmethod
     def read(cells: pa.Array) -> ReadNumbers:
-        """Read k cells as numbers; as its last, a null."""
+        """Read k cells as numbers."""
         return as_numbers(cells)
 
     def add(self, read: ReadNumbers, rows: Rows) -> None:
         """Add rows that hold cells which were read."""
-        self.distribution.add_counted(read.values, read.keys, read.readable(rows.counts))
+        self.distribution.add_counted(read.values, read.keys, rows.counts, read.readable(rows.held))
         self._association.add(read.keys, rows)
-        self._missing += int(rows.counts[read.missing].sum())
+        self._missing += int(rows.counts[-1] + rows.counts[read.missing].sum())
         self._invalid += int(rows.counts[read.invalid].sum())
 
     def move_targets(self, moves: Codes | None) -> None:
@@ -127,15 +127,15 @@ class Truths:
 
     @staticmethod
     def read(cells: pa.Array) -> ReadNumbers:
-        """Read k cells as truth values; as its last, a null."""
+        """Read k cells as truth values."""
         return as_truths(cells)
 
     def add(self, read: ReadNumbers, rows: Rows) -> None:
         """Add rows that hold cells which were read."""
         self._association.add(read.keys, rows)
-        self._true += int(rows.counts[read.values == 1.0].sum())
-        self._false += int(rows.counts[read.values == 0.0].sum())
-        self._missing += int(rows.counts[read.missing].sum())
+        self._true += int(rows.counts[:-1][read.values == 1.0].sum())
+        self._false += int(rows.counts[:-1][read.values == 0.0].sum())
+        self._missing += int(rows.counts[-1] + rows.counts[read.missing].sum())
         self._invalid += int(rows.counts[read.invalid].sum())
 
     def move_targets(self, moves: Codes | None) -> None:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from understudy.hashing import hash_strings, hash_text
 from understudy.schema import AttributeType
-from understudy.statistics.folding import Codes, Counts, Floats, UInt64s, ordered_keys
-from understudy.statistics.kernels import code_cells
+from understudy.statistics.folding import Codes, Floats, Held, UInt64s, every, ordered_keys
+from understudy.statistics.kernels import code_nulls
 from understudy.values import (
     CODED,
     MISSING_WORDS,
@@ -27,8 +27,10 @@ from understudy.values import (
     read_texts,
     read_truths,
 )
+from understudy.values.cells import NumberCells
 
 TEXT_SEED = 0x57A7
+_NULL = ordered_keys(np.array([np.nan]))[0]
 _EMPTY = np.uint64(hash_text("", TEXT_SEED))
 _MISSING = pa.array(sorted(MISSING_WORDS | {""}))
 _CELLS_PER_ROW = 4
@@ -44,7 +46,7 @@ class Column(NamedTuple):
     """n rows as k cells and a code for each row."""
 
     cells: pa.Array
-    """k cells of one of the four types: all that the rows hold, and perhaps some that none of them holds."""
+    """k cells of one of the four types: all that the rows hold; there may be others, nulls among them."""
     codes: Codes
     """Which of them stands in each row, int32[n]; k where the row's cell is null."""
 
@@ -56,17 +58,20 @@ def column_of(array: pa.Array, kind: AttributeType) -> Column:
     if array.type == pa.string():
         array = array.dictionary_encode()
     if array.type == CODED:
-        return Column(array.dictionary, _codes(array.indices, np.int32, 0, len(array.dictionary)))
+        return _encoded(array)
     if array.type != (canonical := canonical_type(array.type)):
         return column_of(canonical_array(array), kind)
     if canonical == pa.bool_():
-        return Column(pa.array([False, True]), _codes(array.cast(pa.int32()), np.int32, 0, 2))
+        return Column(pa.array([False, True]), _codes(array, np.asarray(array.cast(pa.int32()).fill_null(0)), 2))
     if canonical == pa.int64() and (column := _near(array)):
         return column
     if kind is AttributeType.NUMERIC:
-        return Column(array, read_only(np.arange(len(array), dtype=np.int32)))
-    encoded = array.dictionary_encode()
-    return Column(encoded.dictionary, _codes(encoded.indices, np.int32, 0, len(encoded.dictionary)))
+        return Column(array, _codes(array, every(len(array)), len(array)))
+    return _encoded(array.dictionary_encode())
+
+
+def _encoded(array: pa.DictionaryArray) -> Column:
+    return Column(array.dictionary, _codes(array.indices, _held(array.indices, np.int32), len(array.dictionary)))
 
 
 def _near(array: pa.Array) -> Column | None:
@@ -76,18 +81,20 @@ def _near(array: pa.Array) -> Column | None:
     if greatest - least > len(array) // _ROWS_PER_PLACE:
         return None
     cells = pa.array(least + np.arange(greatest - least + 1))
-    return Column(cells, _codes(array, np.int64, least, len(cells)))
+    return Column(cells, _codes(array, (_held(array, np.int64) - least).astype(np.int32), len(cells)))
 
 
-def _codes(array: pa.Array, kind: type[np.integer[Any]], least: int, null: int) -> Codes:
-    """Return integer cells of a kind less the least of them; `null` for a null."""
-    valid, data = array.buffers()
-    held = np.frombuffer(data, kind, len(array), array.offset * np.dtype(kind).itemsize)
-    if not array.null_count:
-        return read_only(held if kind is np.int32 else (held - least).astype(np.int32))
-    codes = np.empty(len(held), np.int32)
-    bits = read_only(np.frombuffer(valid, np.uint8))
-    code_cells(read_only(held), bits, array.offset, least, null, codes)
+def _held(array: pa.Array, kind: type[Number]) -> npt.NDArray[Number]:
+    """Return the numbers that an array holds in memory; for a null any number."""
+    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)
+
+
+def _codes(array: pa.Array, codes: Codes, null: int) -> Codes:
+    """Return the codes of an array's cells, `null` for its nulls."""
+    if array.null_count:
+        bits = read_only(np.frombuffer(array.buffers()[0], np.uint8))
+        filled, codes = read_only(codes), np.empty(len(codes), np.int32)
+        code_nulls(filled, bits, array.offset, null, codes)
     return read_only(codes)
 
 
@@ -98,44 +105,44 @@ def read_only(array: npt.NDArray[Number]) -> npt.NDArray[Number]:
 
 
 class ReadNumbers(NamedTuple):
-    """k cells read as numbers, or as truth values, and a null."""
+    """k cells read as numbers, or as truth values."""
 
     values: Floats
-    """float64[k + 1]; NaN for what is no number."""
+    """float64[k]; NaN for what is no number."""
     keys: UInt64s
-    """The same as ordered keys, uint64[k + 1]."""
+    """Their ordered keys and, as the last, that of a null, uint64[k + 1]."""
     missing: Places
-    """Which of them hold nothing."""
+    """Which cells hold nothing, as a null does."""
     invalid: Places
-    """Which of them hold something else that cannot be read."""
+    """Which hold something else that cannot be read."""
 
-    def readable(self, counts: Counts) -> Counts:
-        """Return the counts of cells, int32[k + 1], with 0 for those that could not be read."""
-        counts = counts.copy()
-        counts[self.missing] = 0
-        counts[self.invalid] = 0
-        return counts
+    def readable(self, held: Held) -> Held:
+        """Return those of the held cells that are numbers."""
+        filled = held[: np.searchsorted(held, len(self.values))]
+        return filled[~np.isnan(self.values[filled])] if len(self.missing) + len(self.invalid) else filled
 
 
 def as_numbers(cells: pa.Array) -> ReadNumbers:
     """Read k cells as numbers."""
-    return _as_read(cells, np.append(read_numbers(cells).values, np.nan))
+    return _as_read(cells, read_numbers(cells))
 
 
 def as_truths(cells: pa.Array) -> ReadNumbers:
     """Read k cells as truth values."""
-    return _as_read(cells, np.append(read_truths(cells).values, np.nan))
+    return _as_read(cells, read_truths(cells))
 
 
-def _as_read(cells: pa.Array, values: Floats) -> ReadNumbers:
-    """Tell what is missing and what is invalid among k cells and a null that were read as numbers."""
-    unread = np.flatnonzero(np.isnan(values))
-    missing = np.ones(len(unread), np.bool_)
-    if len(unread) > 1:
-        missing[:-1] = np.asarray(cells.is_null())[unread[:-1]]
-        words = pc.utf8_lower(read_texts(cells.take(pa.array(unread[~missing]))))
-        missing[~missing] = np.asarray(pc.is_in(words, value_set=_MISSING))
-    return ReadNumbers(values, ordered_keys(values), unread[missing], unread[~missing])
+def _as_read(cells: pa.Array, read: NumberCells) -> ReadNumbers:
+    """Tell what is missing and what is invalid among k cells; no row holds one that is null."""
+    missing = invalid = np.zeros(0, np.int64)
+    if read.missing + read.invalid > cells.null_count:
+        unread = np.flatnonzero(np.isnan(read.values) & np.asarray(cells.is_valid()))
+        words = pc.utf8_lower(read_texts(cells.take(pa.array(unread))))
+        nothing = np.asarray(pc.is_in(words, value_set=_MISSING))
+        missing, invalid = unread[nothing], unread[~nothing]
+    keys = np.empty(len(cells) + 1, np.uint64)
+    keys[:-1], keys[-1] = ordered_keys(read.values), _NULL
+    return ReadNumbers(read.values, keys, missing, invalid)
 
 
 class ReadTexts(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from understudy.statistics.attributes import COLLECTORS, Categories, Collector
 from understudy.statistics.cells import Column, as_texts, column_of
 from understudy.statistics.folding import Folded, Targets, UInt64s, held_of
 from understudy.statistics.insights import Insights
-from understudy.statistics.rows import Parts, Share, rows_of, taken
+from understudy.statistics.rows import Chosen, Parts, Share, rows_of, taken
 from understudy.values import BATCH_ROWS
 
 
@@ -36,12 +35,9 @@ class Statistics:
         self._targets = Folded(TARGETS)
         self._collectors: dict[str, Collector] = {a.name: COLLECTORS[a.type]() for a in schema.attributes}
 
-    def add(self, batch: pa.RecordBatch, pool: Executor | None = None) -> None:
-        """Add a batch of observations. Raises SchemaError where an attribute has no column; nothing is added then.
-
-        The threads of a pool share the columns among them; what is found is the same.
-        """
-        _add([self], batch, np.zeros(batch.num_rows, np.uint8), pool)
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Add a batch of observations. Raises SchemaError where an attribute has no column; nothing is added then."""
+        _add([self], batch, np.zeros(batch.num_rows, np.uint8))
 
     def merge(self, other: Statistics) -> None:
         """Add all that the other, which saw the rows after these, has seen; both go by one schema."""
@@ -82,12 +78,9 @@ class SplitStatistics:
         self.parts = tuple(Statistics(schema) for _ in range(parts))
         """The statistics of part 0, of part 1, and so on."""
 
-    def add(self, batch: pa.RecordBatch, parts: Parts, pool: Executor | None = None) -> None:
-        """Add n rows, each to its part, uint8[n]; rows of a part beyond the last are left out. Raises as `Statistics`.
-
-        The threads of a pool share the columns among them; what is found is the same.
-        """
-        _add(self.parts, batch, parts, pool)
+    def add(self, batch: pa.RecordBatch, parts: Parts) -> None:
+        """Add n rows to their parts, uint8[n]; rows of a part beyond the last are left out. Raises as `Statistics`."""
+        _add(self.parts, batch, parts)
 
 
 class _Read(NamedTuple):
@@ -102,7 +95,7 @@ class _Read(NamedTuple):
         return cls(column, COLLECTORS[attribute.type].read(column.cells))
 
 
-def _add(statistics: Sequence[Statistics], batch: pa.RecordBatch, parts: Parts, pool: Executor | None) -> None:
+def _add(statistics: Sequence[Statistics], batch: pa.RecordBatch, parts: Parts) -> None:
     """Add each row to the statistics of its part, `BATCH_ROWS` rows at a time: so many can be counted in an int32."""
     names = batch.schema.names
     absent = [name for name in statistics[0].schema.names if name not in names]
@@ -112,21 +105,17 @@ def _add(statistics: Sequence[Statistics], batch: pa.RecordBatch, parts: Parts, 
             "Correct the schema, or let the extract and the transform function deliver these columns.",
         )
     for start in range(0, batch.num_rows, BATCH_ROWS):
-        _add_some(statistics, batch.slice(start, BATCH_ROWS), parts[start : start + BATCH_ROWS], pool)
+        _add_some(statistics, batch.slice(start, BATCH_ROWS), parts[start : start + BATCH_ROWS])
 
 
-def _add_some(statistics: Sequence[Statistics], batch: pa.RecordBatch, parts: Parts, pool: Executor | None) -> None:
+def _add_some(statistics: Sequence[Statistics], batch: pa.RecordBatch, parts: Parts) -> None:
     schema = statistics[0].schema
     target = {a.name: _Read.of(batch, a) for a in schema.attributes if a.name == schema.target}
     shares = list(_shares(statistics, parts, target))
-
-    def add_column(attribute: Attribute) -> None:
+    for attribute in schema.attributes:
         read = target.get(attribute.name) or _Read.of(batch, attribute)
         for seen, share in shares:
             seen._collectors[attribute.name].add(read.cells, share.of(read.column))
-
-    # A column's collectors are touched by one thread alone, and no two columns share anything that is written.
-    list((pool.map if pool else map)(add_column, schema.attributes))
     for seen, share in shares:
         seen.rows += len(share.targets)
 
@@ -143,7 +132,7 @@ def _shares(
             yield seen, Share(chosen, targets, bool((targets < 0).any()))
 
 
-def _number_targets(seen: Statistics, target: dict[str, _Read], chosen: npt.NDArray[np.int32] | None) -> Targets:
+def _number_targets(seen: Statistics, target: dict[str, _Read], chosen: Chosen) -> Targets:
     """Return the bin of the target of each chosen row, int8[n], -1 for a row without one; follow bins that move."""
     ((name, read),) = target.items()
     keys, is_target = _target_keys(read, seen.schema.type_of(name))
@@ -157,6 +146,6 @@ def _number_targets(seen: Statistics, target: dict[str, _Read], chosen: npt.NDAr
 def _target_keys(read: _Read, kind: AttributeType) -> tuple[UInt64s, npt.NDArray[np.bool_]]:
     """Return the key of each cell's bin of the target, uint64[k + 1], and whether it is a target at all."""
     if kind is AttributeType.NUMERIC:
-        return read.cells.keys, np.isfinite(read.cells.values)
+        return read.cells.keys, np.append(np.isfinite(read.cells.values), False)
     keys = as_texts(read.column.cells).hashes
     return keys, np.arange(len(keys)) < len(keys) - 1

@@ -63,12 +63,12 @@ def write_ordered_keys(bits, keys):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def code_cells(held, valid, first, least, null, codes):  # type: ignore[no-untyped-def]
-    """Write held[i] - least as each row's code, and `null` where bit first + i of Arrow's validity bytes is 0."""
+def code_nulls(held, valid, first, null, codes):  # type: ignore[no-untyped-def]
+    """Write held[i], int32[n], as each row's code, or `null` where bit first + i of Arrow's validity bytes is 0."""
     for i in range(len(held)):
         bit = np.uint64(first + i)
         filled = np.int64((valid[bit >> np.uint64(3)] >> (bit & np.uint64(7))) & np.uint64(1))
-        codes[i] = null + filled * (held[i] - least - null)  # a branch on nulls would often be guessed wrong
+        codes[i] = null + filled * (held[i] - null)  # a branch would often be guessed wrong
 
 
 @nb.njit(nogil=True, cache=True)

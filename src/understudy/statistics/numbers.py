@@ -7,7 +7,17 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from understudy.statistics.folding import Counts, Floats, Folded, UInt64s, held_of, moved, ordered_keys, ordered_values
+from understudy.statistics.folding import (
+    Counts,
+    Floats,
+    Folded,
+    Held,
+    UInt64s,
+    every,
+    moved,
+    ordered_keys,
+    ordered_values,
+)
 from understudy.statistics.kernels import add_counts, ends_of
 from understudy.statistics.sums import Moments, refuse_infinite
 from understudy.values import BATCH_ROWS
@@ -38,14 +48,10 @@ class Distribution:
         refuse_infinite(values)
         for start in range(0, len(values), BATCH_ROWS):
             part = values[start : start + BATCH_ROWS]
-            self.add_counted(part, ordered_keys(part), np.ones(len(part), np.int32))
+            self.add_counted(part, ordered_keys(part), np.ones(len(part), np.int32), every(len(part)))
 
-    def add_counted(self, values: Floats, keys: UInt64s, counts: Counts) -> None:
-        """Add a batch's values, float64[k], with their ordered keys, as often as counts say, int32[k].
-
-        A value that counts 0 need not be finite.
-        """
-        held = held_of(counts)
+    def add_counted(self, values: Floats, keys: UInt64s, counts: Counts, held: Held) -> None:
+        """Add the finite values[held] of a batch, with their ordered keys, as often as their counts say."""
         if not len(held):
             return
         least, greatest = ends_of(values, held)

@@ -13,13 +13,14 @@ from understudy.statistics.kernels import count_codes, take_codes
 
 Parts = npt.NDArray[np.uint8]
 """The part that each row belongs to."""
+Chosen = npt.NDArray[np.int32] | None
+"""Some of a batch's rows, int32[n], ascending; None for all."""
 
 
 class Share(NamedTuple):
     """The n rows of a batch that belong to one part."""
 
-    chosen: npt.NDArray[np.int32] | None
-    """Which rows these are, ascending; None for all."""
+    chosen: Chosen
     targets: Targets
     """The bin of the target of each, int8[n]; -1 for a row without."""
     untold: bool
@@ -51,7 +52,7 @@ class Rows(NamedTuple):
     """Which cells those with a target hold."""
 
 
-def taken(column: Column, chosen: npt.NDArray[np.int32] | None) -> tuple[Codes, Counts]:
+def taken(column: Column, chosen: Chosen) -> tuple[Codes, Counts]:
     """Return the cells of chosen rows, int32[n], and how many of these hold each cell, int32[k + 1]."""
     counts = np.zeros(len(column.cells) + 1, np.int32)
     if chosen is None:
@@ -62,7 +63,7 @@ def taken(column: Column, chosen: npt.NDArray[np.int32] | None) -> tuple[Codes, 
     return read_only(codes), counts
 
 
-def rows_of(parts: Parts, part: int) -> npt.NDArray[np.int32] | None:
-    """Return which rows belong to a part, int32[n], ascending; None for all."""
+def rows_of(parts: Parts, part: int) -> Chosen:
+    """Return which rows belong to a part."""
     chosen = np.flatnonzero(parts == part)
     return None if len(chosen) == len(parts) else chosen.astype(np.int32)
