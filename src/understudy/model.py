@@ -98,18 +98,21 @@ class Model:
 
         return features
 
-    def record_scorer(self, readers: Mapping[str, Reader]) -> Callable[[Mapping[str, Any]], float | Scores]:
+    def record_scorer(
+        self, readers: Mapping[str, Reader], *, texts: bool = False
+    ) -> Callable[[Mapping[str, Any]], float | Scores]:
         """Compile what scores one record at a time, to the bit as `score` does, and much sooner.
 
-        `readers` make cells of the values of the columns by name; an attribute without one is null. The scorer returns
-        a float, for MULTICLASS float64[classes], and raises Unfit where the record must go through a batch.
+        `readers` make cells of the values of the columns by name; an attribute without one is null. `texts` promises
+        that records hold nothing but texts. The scorer returns a float, for MULTICLASS float64[classes], and raises
+        Unfit where the record must go through a batch.
         """
         learned = self.weights
         rows = SingleRows(learned.keys, learned.weights, learned.intercept)
         if self.target.type is ModelType.MULTICLASS:
-            features = Plan(self.recipe, readers, rows.place, _pair).parts
+            features = Plan(self.recipe, readers, rows.place, _pair, texts=texts).parts
             return lambda record: probabilities(rows.totals(features(record))[None], "softmax")[0]
-        summands = Plan(self.recipe, readers, rows.weight, operator.mul).parts
+        summands = Plan(self.recipe, readers, rows.weight, operator.mul, texts=texts).parts
         if self.target.type is ModelType.BINARY:
             return lambda record: probability(rows.total(summands(record)))
         return lambda record: rows.total(summands(record))

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from understudy.errors import InvalidInput
@@ -71,6 +70,7 @@ class Predictor:
         self._asked = [(name, kind) for name, kind in self._columns if name != model.target.name]
         self.asked = frozenset(name for name, _ in self._asked)
         """Names of the extracted columns that an answer may hang on: all but the target."""
+        self._known = self.asked | {model.target.name}
         self._numeric = [a.name for a in model.schema.features if a.type is AttributeType.NUMERIC]
         self.transform = transform
 
@@ -97,8 +97,7 @@ class Predictor:
         unknown = self._unknown(records)
         if self.transform is None and len(records) <= FEW:
             try:
-                scores = np.array([self._score_record(record) for record in records])
-                return self.answers(scores, top), unknown
+                return self._answers([_plain(self._score_record(record)) for record in records], top), unknown
             except Unfit:
                 pass  # a batch answers, or says what is wrong
         observations = self.observe(batch_of_records(records, self._asked)[0])
@@ -141,7 +140,7 @@ class Predictor:
 
     @cached_property
     def _score_texts(self) -> RecordScorer:
-        return self.model.record_scorer(dict.fromkeys(self._inputs, text_of_record))
+        return self.model.record_scorer(dict.fromkeys(self._inputs, text_of_record), texts=True)
 
     @cached_property
     def _score_record(self) -> RecordScorer:
@@ -156,19 +155,22 @@ class Predictor:
 
     def _unknown(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
         """Name the attributes that the model does not know, in order of first occurrence; the target is no surprise."""
-        known = self.asked | {self.model.target.name}
-        if all(record.keys() <= known for record in records):
+        if all(record.keys() <= self._known for record in records):
             return []
-        return list(dict.fromkeys(name for record in records for name in record if name not in known))
+        return list(dict.fromkeys(name for record in records for name in record if name not in self._known))
 
     def answers(self, scores: Scores, top: int | None = None) -> list[Prediction]:
         """Turn scores into answers; `top` keeps the best N classes."""
-        target = self.model.target
-        if target.type is ModelType.REGRESSION:
-            return [Prediction(self.model_id, None, value=value) for value in scores.tolist()]
-        if target.type is ModelType.BINARY:
-            return [self._answer([1 - score, score], top) for score in scores.tolist()]
-        return [self._answer(row, top) for row in scores.tolist()]
+        return self._answers(scores.tolist(), top)
+
+    def _answers(self, scores: list[Any], top: int | None) -> list[Prediction]:
+        """Turn a score for each record into its answer: a float, or a list of one for each class."""
+        kind = self.model.target.type
+        if kind is ModelType.REGRESSION:
+            return [Prediction(self.model_id, None, value=score) for score in scores]
+        if kind is ModelType.BINARY:
+            return [self._answer([1 - score, score], top) for score in scores]
+        return [self._answer(row, top) for row in scores]
 
     def _answer(self, scores: list[float], top: int | None) -> Prediction:
         classes, numbers = self.model.target.classes, range(len(scores))
@@ -204,6 +206,11 @@ class Predictor:
                     f"attribute {name!r} is NUMERIC, but record {number} holds {text!r}",
                     "Give a number, or leave the attribute out.",
                 )
+
+
+def _plain(score: float | Scores) -> Any:
+    """Return a record's score as Python's own numbers."""
+    return score if isinstance(score, float) else score.tolist()
 
 
 def _text_of_number(value: object) -> Cell:

@@ -94,8 +94,11 @@ class Serving:
 
     def mounted(self, model_id: str) -> Served | None:
         """Return the model of an id where it has a realtime endpoint of its own, or is champion; else None."""
-        found = (picture.answering(model_id) for picture in self._pictures)
-        return next((served for served in found if served is not None), None)
+        for picture in self._pictures:
+            served = picture.answering(model_id)
+            if served is not None:
+                return served
+        return None
 
     def champion(self, name: str) -> Served | None:
         """Return who serves under an endpoint's name; None where nobody does."""

@@ -47,17 +47,21 @@ class Plan(Generic[Part]):
         readers: Mapping[str, Reader],
         known: Callable[[int], Any],
         part: Callable[[Any, float], Part],
+        *,
+        texts: bool = False,
     ) -> None:
         """Compile a recipe.
 
         `readers` read the columns' values by name; an attribute without one is null. `known` tells what is known of a
         key, None for nothing, and `part` makes a part of that and of the feature's value. Both always say the same.
+        `texts` promises that values are nothing but texts.
         """
         room = _shared(max(len(readers), len(recipe.outputs)))
         compiler = _Compiler(recipe.learned, _Writer(known, part, _shared(sum(map(_has_tokens, recipe.outputs)))))
         places = [compiler.place(output) for output in recipe.outputs]
         names = dict.fromkeys((*readers, *compiler.makers))
         self._names = tuple(readers)
+        self._texts = texts
         self._columns = [_Column(readers.get(name, _nothing), compiler.makers.get(name, ()), room) for name in names]
         self._memos = [column.memo for column in self._columns]
         self._absent = (None,) * (len(names) - len(readers))
@@ -84,7 +88,7 @@ class Plan(Generic[Part]):
             values = tuple(map(record.get, self._names))
         if self._absent:
             values += self._absent
-        keys = [value if value.__class__ is str else (value.__class__, value) for value in values]
+        keys = values if self._texts else [v if v.__class__ is str else (v.__class__, v) for v in values]
         try:
             found = list(map(dict.get, self._memos, keys))
         except TypeError:  # a list or an object, which no memory holds

@@ -23,7 +23,7 @@ from understudy.server.threads import CHANGING, READING
 from understudy.service.context import Call, Service
 from understudy.service.faults import Fault, InternalServerException, InvalidInputException
 from understudy.service.operations import OPERATIONS, Operation
-from understudy.service.predicting import RECORD_LIMIT, answers_from_memory, plain_request, predicted
+from understudy.service.predicting import RECORD_LIMIT, in_memory, plain_request, predicted
 
 _LOG = logging.getLogger(__name__)
 
@@ -97,13 +97,12 @@ async def answer(door: Door, request: Request) -> Response:
 
 def at_once(door: Door, request: Request, body: bytes) -> Response | None:
     """Answer a `Predict` by a model in memory; None, or any error, where it must go the usual way."""
-    if request.headers.get("x-amz-target") != PREDICT:
+    if request.headers.get("x-amz-target") != PREDICT or len(body) > RECORD_LIMIT:
         return None
     verify(request, door.keys, "machinelearning", datetime.now(UTC), body)  # any role may predict
     asked = plain_request(body)
-    if asked is None or not answers_from_memory(door.service, asked.ml_model_id):
-        return None
-    return _response(200, predicted(door.service, asked))
+    served = None if asked is None else in_memory(door.service, asked.ml_model_id)
+    return None if asked is None or served is None else _response(200, predicted(served, asked.record))
 
 
 async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, Any]:
@@ -129,11 +128,11 @@ def _answered_from_memory(
     """Answer where a model in memory does, which takes less than handing it to a thread would; None where none does."""
     request = plain_request(body)
     if request is not None:
-        known = answers_from_memory(service, request.ml_model_id)
+        known = in_memory(service, request.ml_model_id)
         return operation.function(service, call, request) if known else None
     document = _document(body)
     named = document.get("MLModelId") if isinstance(document, dict) else None
-    return operation.run(service, call, document) if answers_from_memory(service, named) else None
+    return operation.run(service, call, document) if in_memory(service, named) else None
 
 
 def _is_small(request: Request) -> bool:

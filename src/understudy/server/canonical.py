@@ -39,6 +39,9 @@ def canonical_requests(
     end = f"\n\n{';'.join(signed_headers)}\n{payload}"
     sent = _folded(headers.get("host", ""))
     hosts = _hosts(sent) if "host" in signed_headers else [sent]
+    if raw_path == "/" and not query and len(hosts) == 1:  # how all but S3 is asked
+        yield f"{method}\n/\n{lines}{end}"
+        return
     for path, arguments, host in product(_paths(raw_path, service), _queries(query), hosts):
         others = lines if host == sent else f"{lines}\n".replace(f"\nhost:{sent}\n", f"\nhost:{host}\n")[:-1]
         yield f"{method}\n{path}\n{arguments}{others}{end}"

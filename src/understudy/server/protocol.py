@@ -71,8 +71,12 @@ class Protocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
-        if self._in_head:  # what comes after a body would otherwise be one with the head, without end
-            super().on_header(name, value)
+        if not self._in_head:  # what comes after a body would otherwise be one with the head, without end
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Hold a request that may go the short way until its body is whole; let others go."""

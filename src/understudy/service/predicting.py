@@ -38,16 +38,16 @@ def predict(service: Service, _: Call, request: PredictInput) -> Answer:
     Values are read by the model's schema. What is left out or cannot be read counts as missing; the target and names
     that the model does not know are not looked at. Where a model answers, the catalog is not asked.
     """
-    return predicted(service, request)
-
-
-def predicted(service: Service, request: PredictInput) -> Answer:
-    """Answer one record as `predict` does: it does not matter who asks."""
     _refuse_large(request.record)
-    served = _served(service, request.ml_model_id)
+    served = in_memory(service, request.ml_model_id)
     if served is None:
         raise _nobody(service, request.ml_model_id)
-    return {"Prediction": answer(served, served.predictor.score_texts(request.record))}
+    return predicted(served, request.record)
+
+
+def predicted(served: Served, record: dict[str, str]) -> Answer:
+    """Answer one record, not too large, by a model in memory, whoever asks."""
+    return {"Prediction": answer(served, served.predictor.score_texts(record))}
 
 
 def plain_request(body: bytes) -> PredictInput | None:
@@ -65,9 +65,11 @@ def plain_request(body: bytes) -> PredictInput | None:
         return None
 
 
-def answers_from_memory(service: Service, model_id: object) -> bool:
-    """Tell whether a request's MLModelId is that of a model in memory: then nothing that may take long is asked."""
-    return isinstance(model_id, str) and _served(service, model_id) is not None
+def in_memory(service: Service, model_id: object) -> Served | None:
+    """Return the model in memory that a request's MLModelId names: then nothing that may take long is asked."""
+    if not isinstance(model_id, str):
+        return None
+    return service.serving.mounted(model_id) or service.serving.champion(model_id)
 
 
 def answer(served: Served, scores: float | Scores) -> Answer:
@@ -93,10 +95,6 @@ def answer(served: Served, scores: float | Scores) -> Answer:
 
 
 _DETAILS = {kind: {"Algorithm": ALGORITHM.upper(), "PredictiveModelType": kind.value} for kind in ModelType}
-
-
-def _served(service: Service, model_id: str) -> Served | None:
-    return service.serving.mounted(model_id) or service.serving.champion(model_id)
 
 
 def _refuse_large(record: dict[str, str]) -> None:

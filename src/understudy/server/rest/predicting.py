@@ -139,10 +139,15 @@ def _predicted(predictor: Predictor, records: Sequence[Record], top: int | None)
 
 def _refuse_nested(records: Sequence[Record], asked: frozenset[str]) -> None:
     for number, record in enumerate(records, 1):
+        if _NESTED.isdisjoint(map(type, record.values())):
+            continue
         for name, value in record.items():
             if isinstance(value, list | dict) and name in asked:
                 found = "a list" if isinstance(value, list) else "an object"
                 raise InvalidInput(f"attribute {name!r} of record {number:,} is {found}", "Give a text or a number.")
+
+
+_NESTED = frozenset({list, dict})
 
 
 def _require_known(frame: Frame | None, predictor: Predictor) -> None:
