@@ -65,10 +65,11 @@ def write_ordered_keys(bits, keys):  # type: ignore[no-untyped-def]
 @nb.njit(nogil=True, cache=True)
 def code_nulls(held, valid, first, null, codes):  # type: ignore[no-untyped-def]
     """Write held[i], int32[n], as each row's code, or `null` where bit first + i of Arrow's validity bytes is 0."""
+    either = np.full(2, null, np.int32)  # to look it up takes no branch, which would often be guessed wrong
     for i in range(len(held)):
         bit = np.uint64(first + i)
-        filled = np.int64((valid[bit >> np.uint64(3)] >> (bit & np.uint64(7))) & np.uint64(1))
-        codes[i] = null + filled * (held[i] - null)  # a branch would often be guessed wrong
+        either[1] = held[i]
+        codes[i] = either[(valid[bit >> np.uint64(3)] >> (bit & np.uint64(7))) & np.uint64(1)]
 
 
 @nb.njit(nogil=True, cache=True)
