@@ -20,6 +20,9 @@ from understudy.compiling import cgutils, intrinsic, types
 _BYTE, _INT, _LONG = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _BYTES64 = ir.VectorType(_BYTE, 64)
 
+SPARE = 64
+"""Bytes that must be readable behind those which a kernel looks at many at once."""
+
 _EIGHT = np.uint64(8)
 _ONE = np.uint64(1)
 
@@ -63,6 +66,17 @@ def load64(typing_context, address):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def store8(typing_context, address, number):  # type: ignore[no-untyped-def]
+    """Write the lowest byte of an int64 at an address (int64)."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        builder.store(builder.trunc(args[1], _BYTE), builder.inttoptr(args[0], _BYTE.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic
 def store64(typing_context, address, word):  # type: ignore[no-untyped-def]
     """Write a uint64 as eight bytes at an address (int64)."""
 
@@ -71,6 +85,50 @@ def store64(typing_context, address, word):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return types.void(types.int64, types.uint64), emit
+
+
+@intrinsic
+def int32_at(typing_context, address, index):  # type: ignore[no-untyped-def]
+    """Return one of the int32 that stand in a row at an address (int64)."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        place = builder.gep(builder.inttoptr(args[0], _INT.as_pointer()), [args[1]])
+        return builder.sext(builder.load(place, align=4), _LONG)
+
+    return types.int64(types.int64, types.int64), emit
+
+
+@intrinsic
+def set_int32(typing_context, address, index, number):  # type: ignore[no-untyped-def]
+    """Write one of the int32 that stand in a row at an address (int64)."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        place = builder.gep(builder.inttoptr(args[0], _INT.as_pointer()), [args[1]])
+        builder.store(builder.trunc(args[2], _INT), place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), emit
+
+
+@intrinsic
+def int64_at(typing_context, address, index):  # type: ignore[no-untyped-def]
+    """Return one of the int64 that stand in a row at an address (int64)."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.load(builder.gep(builder.inttoptr(args[0], _LONG.as_pointer()), [args[1]]), align=8)
+
+    return types.int64(types.int64, types.int64), emit
+
+
+@intrinsic
+def set_int64(typing_context, address, index, number):  # type: ignore[no-untyped-def]
+    """Write one of the int64 that stand in a row at an address (int64)."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        builder.store(args[2], builder.gep(builder.inttoptr(args[0], _LONG.as_pointer()), [args[1]]), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), emit
 
 
 @nb.njit(inline="always")

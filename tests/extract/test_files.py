@@ -127,6 +127,49 @@ def test_csv_of_any_bytes_gives_or_rejects_every_line(data, block):
     assert outcomes[0] == outcomes[1]
 
 
+def test_byte_order_mark_is_taken_off_however_little_is_read_at_once(tmp_path, monkeypatch):
+    """A stream that gives a byte at a time begins with the same mark."""
+    monkeypatch.setattr(delimited, "BLOCK", 1)
+    assert _rows(_csv(tmp_path, "\ufeffid,city\n1,Rome\n".encode())) == [{"id": "1", "city": "Rome"}]
+
+
+def test_wide_rows_make_small_batches(tmp_path, monkeypatch):
+    """However wide rows are, a batch holds so many cells; however long, so many bytes."""
+    data = "a,b,c\n" + "".join(f"{n},{n % 7},x\n" for n in range(100))
+    for name, limit in (("MOST_CELLS", 30), ("BATCH_BYTES", 60)):
+        with monkeypatch.context() as patch:
+            patch.setattr(delimited, name, limit)
+            patch.setattr(delimited, "BLOCK", 50)
+            batches = list(_csv(tmp_path, data))
+        assert 1 < max(batch.num_rows for batch in batches) <= 20
+        assert [row["a"] for batch in batches for row in batch.to_pylist()] == [str(n) for n in range(100)]
+
+
+def test_line_that_never_ends_is_refused(tmp_path, monkeypatch):
+    """A file that holds something else has no line ends; it is given up, and the line named, before it fills memory."""
+    monkeypatch.setattr(delimited, "LONGEST", 1_000)
+    monkeypatch.setattr(delimited, "BLOCK", 100)
+    with pytest.raises(ExtractError, match=r"line 3 of a\.csv is longer than 16,000,000 bytes\n"):
+        _rows(_csv(tmp_path, b"a\n1\n" + b"x" * 5_000))
+    with pytest.raises(ExtractError, match="its lines end in bare carriage returns"):
+        _rows(_csv(tmp_path, b"a,b\n" + b"x,y\r" * 5_000))
+
+
+def test_record_that_is_not_utf8_costs_itself_alone(tmp_path):
+    """Bytes that are no UTF-8 are found in good records between bad ones, at their edges and across quoted lines."""
+    lines = [b"ok,1", b"\xff", b"\xe2\x82,2", b"x,\xff", b'"a\nb\xe9",3', b"1,2,\xff", b"\xc3\xa9,4", b"\xed\xa0\x80,5"]
+    extraction = _csv(tmp_path, b"a,b\n" + b"\n".join(lines), max_rejected=1)
+    assert [row["b"] for row in _rows(extraction)] == ["1", "4"]
+    assert [(sample.line, sample.reason) for sample in extraction.rejected.samples] == [
+        (3, "1 fields where 2 are expected"),
+        (4, "not UTF-8"),
+        (5, "not UTF-8"),
+        (6, "not UTF-8"),
+        (8, "3 fields where 2 are expected"),
+        (10, "not UTF-8"),
+    ]
+
+
 def test_byte_order_mark_within_a_file_belongs_to_the_value(tmp_path, monkeypatch):
     """Where files were joined, a mark before a later record is a character like any other, wherever blocks end."""
     data = 'a,b\nbad\n\ufeff"1,2"\n\ufeff3,4\n'

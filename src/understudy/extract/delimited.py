@@ -1,10 +1,8 @@
-"""CSV (reference 3.1, RFC 4180): a stream of bytes -> canonical batches of text columns.
+"""CSV (reference 3.1, RFC 4180): a stream of bytes -> canonical batches of text columns, coded.
 
-One scan over the bytes finds where each record ends, how many fields it has and on which line it begins. Bad records
-are put aside with their place; the good ones are parsed by Arrow, block by block, so that memory stays constant.
+A window moves along the stream. One scan finds where each record and each field in it stands; bad records are put
+aside with their place, and each column of the good ones is coded straight from the bytes. Memory stays constant.
 """
-
-# ruff: noqa: ANN001, ANN202 - numba infers the types of kernels
 
 from __future__ import annotations
 
@@ -13,41 +11,39 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.csv
 
-from understudy import compiling as nb
 from understudy.errors import ExtractError
-from understudy.extract.extraction import ENCODING_HINT, NOT_UTF8, Rejections, check_columns
-from understudy.values import canonical_batch, coded_batch
+from understudy.extract.extraction import BATCH_BYTES, ENCODING_HINT, NOT_UTF8, Rejections, check_columns
+from understudy.extract.scanning import BARE, ENCODING, FIELDS, LONG, MAX_RECORD, OPEN, look_over, scan
+from understudy.extract.window import Readable, Window
+from understudy.memory import SPARE
+from understudy.values import BATCH_ROWS
+from understudy.values.coding import Coder, Cuts
 
-BLOCK = 4_000_000
-"""Bytes read at a time."""
+BLOCK = 1_000_000
+"""Bytes read at a time, at least."""
 
-MAX_RECORD = 16_000_000
-"""Bytes after which a quote is given up as never closed."""
+MOST_BLOCKS = 4
+"""So many blocks are read at a time where a record is longer than one: it is looked at anew each time."""
+
+MOST_CELLS = 4_000_000
+"""Cells of a batch, so that wide rows do not fill the memory."""
+
+LONGEST = MAX_RECORD + 8_000_000
+"""Bytes without a line end after which a file is given up: it holds something else."""
 
 BINARY_BYTES = 1_024
 """First bytes of a file that tell whether it is text: text holds no NUL."""
-
-_GOOD, _FIELDS, _OPEN, _BARE, _ENCODING, _LONG = range(6)
 
 Offsets = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 Choose = Callable[[Offsets], Flags]
 """Told where the next records begin; tells which of them are wanted. Called for every record once, in order."""
-
-
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` more bytes; none at the end."""
 
 
 def read_csv(
@@ -68,30 +64,44 @@ def read_csv(
     ExtractError : there is no header line, or it is not usable.
 
     """
-    blocks = _Blocks(stream if codecs.lookup(encoding).name == "utf-8" else _Recoded(stream, encoding), name)
-    columns = list(names) if names is not None else _header(blocks)
+    source = _Source(stream if codecs.lookup(encoding).name == "utf-8" else _Recoded(stream, encoding), name)
+    columns = list(names) if names is not None else _header(source)
     check_columns(columns, name)
-    records = _records(blocks, columns, rejected)
-    return columns, (canonical_batch(coded_batch(each.texts())) for each in records if each.good.any())
+    records = _records(source, columns, rejected)
+    return columns, (each.rows() for each in records if each.good.any())
 
 
 @dataclass(frozen=True)
 class Records:
-    """Neighbouring records of a CSV stream that were wanted: n of them, bad ones included."""
+    """Neighbouring records of a CSV stream that were wanted: n of them, bad ones included.
+
+    Their cells can be asked for until the next records are.
+    """
 
     columns: Sequence[str]
     offsets: Offsets
     """Where each begins: bytes of the decompressed stream before it, int64[n]."""
     good: Flags
     """Which of them could be read, bool[n]."""
-    _data: bytes
-    """The good ones, line by line."""
-    _blanks: bool
-    """Whether blank lines are records."""
+    _data: npt.NDArray[np.uint8]
+    _cuts: Cuts
+    """Where the good ones' fields stand in the data; see `scanning.scan`."""
+    _coder: Coder
+
+    def rows(self) -> pa.RecordBatch:
+        """Return the good ones in canonical form: every column as text, coded."""
+        return self._batch(self._coded(canonical=True))
 
     def texts(self) -> pa.RecordBatch:
-        """Parse the good ones: every column as text, just as it stands."""
-        return _parsed(self._data, self.columns, blanks=self._blanks)
+        """Return the good ones just as they stand: every column as plain text."""
+        return self._batch([array.dictionary_decode().fill_null("") for array in self._coded(canonical=False)])
+
+    def _coded(self, *, canonical: bool) -> list[pa.DictionaryArray]:
+        pairs = zip(self._cuts[:-1], self._cuts[1:], strict=True)
+        return [self._coder.column(self._data, left, right, canonical=canonical) for left, right in pairs]
+
+    def _batch(self, arrays: list[pa.Array]) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays(arrays, names=list(self.columns))
 
 
 def read_records(
@@ -122,9 +132,9 @@ def read_records(
     ExtractError : there is no header line, or it is not usable.
 
     """
-    blocks = _Blocks(stream, name, blanks=len(columns) == 1)
-    names = _header(blocks, alone=len(columns) == 1) if header else []
-    return names, _records(blocks, columns, rejected, choose, max_bytes)
+    source = _Source(stream, name, blanks=len(columns) == 1)
+    names = _header(source, alone=len(columns) == 1) if header else []
+    return names, _records(source, columns, rejected, choose, max_bytes)
 
 
 class _Recoded:
@@ -145,216 +155,199 @@ class _Recoded:
 
 
 @dataclass
-class _Places:
-    """Where the records of a block stand: n of them."""
+class _Found:
+    """Records in order as they stand in a window, n good and m bad ones."""
 
-    starts: npt.NDArray[np.int64]
-    ends: npt.NDArray[np.int64]
-    """One past the last byte of each, before its line end."""
-    lines: npt.NDArray[np.int64]
-    fields: npt.NDArray[np.int64]
-    faults: npt.NDArray[np.int64]
-    """What is wrong with each: _GOOD or another."""
-    base: int = 0
-    """Bytes of the stream before the block."""
+    cuts: Cuts
+    """int32[fields + 1, n]; see `scanning.scan`."""
+    bad: npt.NDArray[np.int64]
+    """int64[m, 4]: start, end, fields and fault."""
+    size: int
+    """Bytes of the window that are done with."""
+    ascii: bool
+    """Whether these are all ASCII."""
+
+    @property
+    def starts(self) -> Offsets:
+        """Where the good ones begin."""
+        return np.asarray(self.cuts[0] + 1, np.int64)
+
+    def ends(self, data: npt.NDArray[np.uint8]) -> Offsets:
+        """Return where their line ends stand: a carriage return before one counts as the record's."""
+        ends = self.cuts[-1]
+        return np.asarray(ends + (data[ends] == ord("\r")), np.int64)
+
+    def in_order(self) -> tuple[Offsets, Flags]:
+        """Return where all of them begin, and which are good."""
+        starts, good = self.starts, np.ones(self.cuts.shape[1], np.bool_)
+        if not len(self.bad):
+            return starts, good
+        starts = np.concatenate([starts, self.bad[:, 0]])
+        order = np.argsort(starts)
+        return starts[order], order < len(good)
+
+    def put_aside(self, wrong: Flags, fault: int, data: npt.NDArray[np.uint8]) -> None:
+        """Make good records bad."""
+        if not wrong.any():
+            return
+        added = np.zeros((np.count_nonzero(wrong), 4), np.int64)
+        added[:, 0], added[:, 1], added[:, 3] = self.starts[wrong], self.ends(data)[wrong], fault
+        self.bad = np.concatenate([self.bad, added])
+        self.bad = self.bad[np.argsort(self.bad[:, 0])]
+        self.cuts = _only(self.cuts, ~wrong)
 
 
-class _Blocks:
-    """A stream cut into blocks that end where a record ends."""
+class _Source:
+    """A stream of records, seen through a window."""
 
     def __init__(self, stream: Readable, name: str, *, blanks: bool = False) -> None:
         """`blanks` says that blank lines are records; the header line is never one."""
-        self._stream = stream
+        self.window = Window(stream, SPARE)
         self.name = name
-        self.blanks = blanks
-        first = bytes(stream.read(BLOCK))
-        self._rest = first.removeprefix(codecs.BOM_UTF8)
-        self._offset = len(first) - len(self._rest)
-        self._line = 1
-        self._ended = False
+        self.line = 1
+        """Number of the line with which the window begins."""
+        self._blanks = blanks
+        self._done = self._done_lines = 0
+        while not self.window.ended and self.window.size < len(codecs.BOM_UTF8):
+            self.window.read_on(BLOCK)
+        if self.window.bytes(0, len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
+            self.window.drop(len(codecs.BOM_UTF8))
 
-    def next(self, fields: int, most: int = 2**62) -> tuple[bytes, _Places] | None:
-        """Return the next block and its records (at most so many); None at the end. `fields` -1 takes any number."""
-        while self._rest or not self._ended:
-            found, used, line = _scanned(
-                self._rest, fields, most, self._line, ended=self._ended, blanks=self.blanks and fields > 0
-            )
-            block = self._rest[:used]
-            found.base = self._offset
-            self._rest, self._line, self._offset = self._rest[used:], line, self._offset + used
-            if len(found.starts):
-                return block, found
-            self._read_on()
-        return None
+    def next(self, fields: int, most: int = BATCH_ROWS) -> _Found | None:
+        """Return the next records (at most so many); None at the end. `fields` -1 takes any number.
 
-    def _read_on(self) -> None:
-        if len(self._rest) > MAX_RECORD + 2 * BLOCK:
+        What was found before is gone then.
+        """
+        self._move_on()
+        window, blanks = self.window, self._blanks and fields > 0
+        cuts, faulty = self._tables(max(fields, 1), most)
+        at = good = bad = 0
+        while True:
+            at, good, bad = scan(window.data, at, window.size, window.ended, fields, blanks, cuts, good, bad, faulty)
+            if good + bad == cuts.shape[1] or window.ended or (at >= BATCH_BYTES and good + bad):
+                break
+            self._read_on(at)
+        self._done = at
+        self._done_lines, ascii_only = look_over(window.data, 0, at)
+        return _Found(cuts[:, :good], faulty[:bad], at, ascii_only) if good + bad else None
+
+    def lines(self, starts: Offsets) -> Offsets:
+        """Return the numbers of the lines that begin at these places of the window, as an editor counts."""
+        return self.line + np.searchsorted(np.flatnonzero(self.window.data[: self._done] == ord("\n")), starts)
+
+    def _move_on(self) -> None:
+        self.window.drop(self._done)
+        self.line += self._done_lines
+        self._done = self._done_lines = 0
+
+    def _tables(self, fields: int, most: int) -> tuple[Cuts, npt.NDArray[np.int64]]:
+        """Return room for the cuts of good records, and for bad ones."""
+        room = min(most, max(1, MOST_CELLS // fields))
+        if self._cuts.shape != (fields + 1, room):
+            # Rows whose distance is a power of two would drive each other out of the processor's cache.
+            self._cuts = np.empty((fields + 1, room + 16), np.int32)[:, :room]
+            self._faulty = np.empty((room, 4), np.int64)
+        return self._cuts, self._faulty
+
+    _cuts: Cuts = np.empty((0, 0), np.int32)
+    _faulty: npt.NDArray[np.int64] = np.empty((0, 4), np.int64)
+
+    def _read_on(self, at: int) -> None:
+        """Read more behind an incomplete record that begins at `at`."""
+        open_bytes = self.window.size - at
+        if open_bytes > LONGEST:
+            lines, _ = look_over(self.window.data, 0, at)
+            hint = _bare_hint(self.window.bytes(at, self.window.size))
             raise ExtractError(
-                f"line {self._line:,} of {self.name} is longer than {MAX_RECORD:,} bytes{_bare_hint(self._rest)}",
+                f"line {self.line + lines:,} of {self.name} is longer than {MAX_RECORD:,} bytes{hint}",
                 "Save the file as CSV with one row to a line.",
             )
-        more = self._stream.read(BLOCK)
-        self._ended = not more
-        self._rest += more
+        self.window.read_on(max(BLOCK, min(open_bytes, MOST_BLOCKS * BLOCK)))
 
 
 def _bare_hint(data: bytes) -> str:
     return "; its lines end in bare carriage returns" if b"\r" in data and b"\n" not in data else ""
 
 
-def _header(blocks: _Blocks, *, alone: bool = False) -> list[str]:
+def _header(source: _Source, *, alone: bool = False) -> list[str]:
     """Read the header line; `alone` says that one column is expected, whose name may hold any separator."""
-    found = blocks.next(-1, most=1)
+    found = source.next(-1, most=1)
     if found is None:
-        raise ExtractError(f"{blocks.name} is empty", "Its first line should name the columns.")
-    block, records = found
-    data = block[records.starts[0] : records.ends[0]]
-    if b"\0" in block[:BINARY_BYTES] and not block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ExtractError(f"{source.name} is empty", "Its first line should name the columns.")
+    whole = source.window.bytes(0, found.size)
+    if b"\0" in whole[:BINARY_BYTES] and not whole.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ExtractError(
-            f"{blocks.name} is not text: it holds NUL bytes", "Give CSV, JSON lines, or Parquet with that ending."
+            f"{source.name} is not text: it holds NUL bytes", "Give CSV, JSON lines, or Parquet with that ending."
         )
-    if records.faults[0] == _BARE:
+    if len(found.bad) and found.bad[0, 3] == BARE:
         raise ExtractError(
-            f"the lines of {blocks.name} end in bare carriage returns",
+            f"the lines of {source.name} end in bare carriage returns",
             'Save the file with LF or CRLF line ends (in Excel on a Mac: "Windows Comma Separated").',
         )
+    start, end = found.bad[0, :2] if len(found.bad) else (found.cuts[0, 0] + 1, found.cuts[1, 0])
+    data = whole[start:end]
     try:
         cells = next(csv.reader(io.StringIO(data.decode(), newline="")))
     except (UnicodeDecodeError, csv.Error, StopIteration):
         raise ExtractError(
-            f"the header line of {blocks.name} is not UTF-8 text: {data[:40].decode(errors='replace')!r}", ENCODING_HINT
+            f"the header line of {source.name} is not UTF-8 text: {data[:40].decode(errors='replace')!r}", ENCODING_HINT
         ) from None
     if not alone and len(cells) == 1 and any(mark in cells[0] for mark in ";\t|"):
-        raise ExtractError(f"the header line of {blocks.name} has no comma: {cells[0][:80]!r}", "Separate by commas.")
+        raise ExtractError(f"the header line of {source.name} has no comma: {cells[0][:80]!r}", "Separate by commas.")
     return [cell.strip() or f"Var{place:02}" for place, cell in enumerate(cells, 1)]
 
 
 def _records(
-    blocks: _Blocks,
+    source: _Source,
     columns: Sequence[str],
     rejected: Rejections,
     choose: Choose | None = None,
     max_bytes: int = MAX_RECORD,
 ) -> Iterator[Records]:
-    while (found := blocks.next(len(columns))) is not None:
-        block, places = found
-        _mark_undecodable(block, places)
-        too_long = (places.faults == _GOOD) & (places.ends - places.starts > max_bytes)
-        places.faults[too_long] = _LONG
-        offsets, good = places.starts + places.base, places.faults == _GOOD
+    coder = Coder()
+    while (found := source.next(len(columns))) is not None:
+        data = source.window.data
+        if not found.ascii:
+            found.put_aside(~_decodable(data[: found.size].data, found), ENCODING, data)
+        if (found.cuts[-1] - found.cuts[0] > max_bytes).any():
+            found.put_aside(found.ends(data) - found.starts > max_bytes, LONG, data)
+        starts, good = found.in_order()
+        offsets = starts + source.window.offset
         wanted = choose(offsets) if choose else np.ones(len(offsets), np.bool_)
-        for place in np.flatnonzero(wanted & ~good):
-            start, end = places.starts[place], places.ends[place]
-            reason = _reason(int(places.faults[place]), int(places.fields[place]), len(columns), max_bytes)
-            rejected.add(blocks.name, int(places.lines[place]), reason, block[start:end])
-        yield Records(columns, offsets[wanted], good[wanted], _only(block, places, wanted & good), blocks.blanks)
+        bad = found.bad[wanted[~good]]
+        for line, (start, end, fields, fault) in zip(source.lines(bad[:, 0]) if len(bad) else (), bad, strict=True):
+            reason = _reason(int(fault), int(fields), len(columns), max_bytes)
+            rejected.add(source.name, int(line), reason, source.window.bytes(start, end))
+        cuts = found.cuts if wanted.all() else _only(found.cuts, wanted[good])
+        yield Records(columns, offsets[wanted], good[wanted], data, cuts, coder)
 
 
-def _mark_undecodable(block: bytes, places: _Places) -> None:
-    """Mark the records that are not UTF-8."""
-    start = 0
+def _only(cuts: Cuts, chosen: Flags) -> Cuts:
+    """Return the cuts of some records; each row in one piece, as kernels take it."""
+    return np.ascontiguousarray(cuts[:, chosen])
+
+
+def _decodable(block: memoryview, found: _Found) -> Flags:
+    """Tell which of the good records are UTF-8."""
+    fine, starts, start = np.ones(found.cuts.shape[1], np.bool_), found.starts, 0
     while True:
         try:
-            codecs.utf_8_decode(memoryview(block)[start:], "strict", True)
+            codecs.utf_8_decode(block[start:], "strict", True)
         except UnicodeDecodeError as error:
-            place = int(np.searchsorted(places.starts, start + error.start, side="right")) - 1
-            if place >= 0 and places.faults[place] == _GOOD:
-                places.faults[place] = _ENCODING
-            start = max(start + error.end, int(places.ends[place]) if place >= 0 else 0)
+            at = start + error.start
+            place = int(np.searchsorted(starts, at, side="right")) - 1
+            if place >= 0 and at < found.cuts[-1, place]:
+                fine[place] = False
+            if place + 1 == len(starts):
+                return fine
+            start = int(starts[place + 1])
         else:
-            return
+            return fine
 
 
 def _reason(fault: int, fields: int, expected: int, max_bytes: int) -> str:
-    if fault == _FIELDS:
+    if fault == FIELDS:
         return f"{fields:,} fields where {expected:,} are expected"
-    if fault == _LONG:
+    if fault == LONG:
         return f"longer than {max_bytes:,} bytes"
-    return {_OPEN: "a quote is never closed", _BARE: "a bare carriage return", _ENCODING: NOT_UTF8}[fault]
-
-
-def _only(block: bytes, places: _Places, kept: Flags) -> bytes:
-    """Return the block with nothing but some of its records."""
-    if kept.all():
-        return block
-    edges = np.flatnonzero(np.diff(kept, prepend=False, append=False))  # where runs of kept records begin and end
-    runs = zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True)
-    return b"".join(block[places.starts[first] : places.ends[last] + 1] for first, last in runs)
-
-
-def _parsed(block: bytes, columns: Sequence[str], *, blanks: bool) -> pa.RecordBatch:
-    if block.startswith(codecs.BOM_UTF8):
-        block = codecs.BOM_UTF8 + block  # Arrow takes one away; within a stream it belongs to the value
-    table = pyarrow.csv.read_csv(
-        pa.BufferReader(block),
-        pyarrow.csv.ReadOptions(column_names=columns, block_size=len(block) + 1),
-        pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=not blanks),
-        pyarrow.csv.ConvertOptions(
-            check_utf8=False, column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
-        ),
-    )
-    return table.combine_chunks().to_batches()[0]
-
-
-def _scanned(data: bytes, fields: int, most: int, line: int, *, ended: bool, blanks: bool) -> tuple[_Places, int, int]:
-    """Find the records of `data`; return them, how many bytes they take, and the line that follows."""
-    view = np.frombuffer(data, np.uint8)
-    room = min(int(np.count_nonzero(view == 10)) + 1, most)
-    table = np.zeros((5, room), np.int64)
-    found, used, line = _scan(view, fields, ended, blanks, line, table)
-    return _Places(*table[:, :found]), int(used), int(line)
-
-
-@nb.njit(nogil=True, cache=True)
-def _scan(data, wanted, ended, blanks, line, table):  # type: ignore[no-untyped-def]  # noqa: PLR0912 - one state machine
-    """Fill the table (start, end, line, fields, fault) of records; the twin of Arrow's parser in what a quote means.
-
-    A quote opens a quoted field only at the field's beginning. Where a record that spans lines is bad, only its first
-    line is rejected and the scan goes on behind it: one stray quote costs one line, not all lines up to the next quote.
-    """
-    size, at, found = len(data), 0, 0
-    while at < size and found < table.shape[1]:
-        start, fields, breaks, first_break = at, 1, 0, -1
-        fresh, quoted, bare, whole = True, False, False, False
-        while at < size:
-            byte = data[at]
-            if quoted:
-                if byte == 34:
-                    if at + 1 < size and data[at + 1] == 34:
-                        at += 1
-                    else:
-                        quoted = False
-                elif byte == 10:
-                    breaks += 1
-                    if first_break < 0:
-                        first_break = at
-            elif byte == 10:
-                whole = True
-                break
-            elif byte == 34 and fresh:
-                quoted = True
-            elif byte == 13 and at + 1 < size and data[at + 1] != 10:
-                bare = True
-            fresh = byte == 44 and not quoted
-            fields += fresh
-            at += 1
-        lost = quoted and first_break >= 0 and at - start > MAX_RECORD
-        if not (whole or ended or lost):
-            return found, start, line
-        fault = _GOOD
-        if quoted:
-            fault = _OPEN
-        elif bare:
-            fault = _BARE
-        elif fields != wanted and wanted >= 0:
-            fault = _FIELDS
-        end = at
-        if fault != _GOOD and first_break >= 0:
-            end, breaks = first_break, 0
-        at = end + 1
-        if blanks or end > start + 1 or (end == start + 1 and data[start] != 13):
-            table[0, found], table[1, found], table[2, found] = start, end, line
-            table[3, found], table[4, found] = fields, fault
-            found += 1
-        line += breaks + 1
-    return found, min(at, size), line
+    return {OPEN: "a quote is never closed", BARE: "a bare carriage return", ENCODING: NOT_UTF8}[fault]

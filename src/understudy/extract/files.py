@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from understudy.aws import s3_client
 from understudy.errors import ExtractError
-from understudy.extract.delimited import Readable, read_csv
+from understudy.extract.delimited import read_csv
 from understudy.extract.extraction import Extraction, Rejections, check_columns, next_rows
 from understudy.extract.jsonlines import read_json_lines
+from understudy.extract.window import Readable
 from understudy.values import CODED, canonical_batch, canonical_type, coded_schema, conform_batch
 
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd"}

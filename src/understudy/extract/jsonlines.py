@@ -12,8 +12,10 @@ import msgspec
 import pyarrow as pa
 
 from understudy.errors import ExtractError
-from understudy.extract.delimited import BLOCK, MAX_RECORD, Readable
+from understudy.extract.delimited import BLOCK
 from understudy.extract.extraction import Rejections, check_columns
+from understudy.extract.scanning import MAX_RECORD
+from understudy.extract.window import Readable
 from understudy.values import text_of_record
 
 LOOK_AHEAD = 10_000

@@ -118,6 +118,8 @@ def spell_object(value: object) -> str | None:
 
 def _canonical_texts(array: pa.Array) -> pa.Array:
     shapes = text_shapes(array)
+    if not shapes.any():
+        return array
     if (shapes & EDGE).any():
         array = pc.utf8_trim_whitespace(array)
         shapes = text_shapes(array)

@@ -8,6 +8,8 @@ index for each row, null where the cell is. Most columns repeat themselves, so t
 (['Rome', 'Bern'], [0, 2, 0, 1])
 """
 
+# ruff: noqa: ANN001, ANN202 - numba infers the types of kernels
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -16,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from understudy import compiling as nb
 
 CODED = pa.dictionary(pa.int32(), pa.string())
 """The type of a coded column of text."""
@@ -44,9 +48,21 @@ def coded(array: pa.Array) -> Coded:
     if array.type != CODED:
         array = array.dictionary_encode()
     cells, indices = array.dictionary, array.indices
-    if indices.null_count:
-        indices = indices.fill_null(len(cells))
-    return Coded(cells, np.asarray(indices))
+    if not indices.null_count:
+        return Coded(cells, np.asarray(indices))
+    bits, numbers = indices.buffers()
+    first, codes = indices.offset, np.empty(len(indices), np.int32)
+    _fill(np.frombuffer(numbers, np.int32)[first:], np.frombuffer(bits, np.uint8), first, len(cells), codes)
+    return Coded(cells, codes)
+
+
+@nb.njit(nogil=True, cache=True)
+def _fill(numbers, bits, first, missing, codes):  # type: ignore[no-untyped-def]
+    """Copy numbers whose bit is set; the bits of a validity bitmap begin at `first`."""
+    for i in range(len(codes)):
+        at, code = first + i, np.int64(numbers[i])
+        there = (np.int64(bits[at >> 3]) >> (at & 7)) & 1
+        codes[i] = missing + there * (code - missing)  # no branch: none foretells where nulls are
 
 
 def plain_array(array: pa.Array) -> pa.Array:

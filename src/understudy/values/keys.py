@@ -72,22 +72,24 @@ def _add_hashes(array: pa.Array, seed: int, sums: UInt64s) -> None:
     """Add the hash of every cell to its row's sum; 0 where it is empty."""
     if array.type == CODED:
         cells, codes = coded(array)
-        _add_spread(np.append(_text_hashes(cells, seed), np.uint64(0)), codes, sums)
+        hashes = np.zeros(len(cells) + 1, np.uint64)
+        _hash_texts(cells, seed, hashes[:-1])
+        _add_spread(hashes, codes, sums)
     elif array.type == pa.string():
-        sums += _text_hashes(array, seed)
+        hashes = np.empty(len(array), np.uint64)
+        _hash_texts(array, seed, hashes)
+        sums += hashes
     else:
         sums += _number_hashes(array, seed)
 
 
-def _text_hashes(texts: pa.StringArray, seed: int) -> UInt64s:
+def _hash_texts(texts: pa.StringArray, seed: int, hashes: UInt64s) -> None:
     """Hash cells of text: a plain number or a truth value by its value, long whole numbers by their digits."""
     values, shapes = read_decimals(texts)
-    hashes = np.empty(len(texts), np.uint64)
     data, offsets = text_buffers(texts)
     if _hash_cells(data, offsets, values, shapes, np.uint64(seed), hashes):
         long = (shapes == PLAIN) & (np.abs(values) >= _EXACT)
         hashes[long] = hash_strings(_integers(texts.filter(pa.array(long))), seed)
-    return hashes
 
 
 @nb.njit(nogil=True, cache=True)
