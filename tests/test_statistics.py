@@ -232,6 +232,7 @@ def test_more_values_than_room_are_counted_row_by_row(values, cuts, capacity):
     schema = Schema((Attribute("v", AttributeType.CATEGORICAL),))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(frequent, "CAPACITY", capacity)
+        patch.setattr(frequent, "_TEXTS", 3 * capacity)
         edges = sorted({0, len(values), *(cut for cut in cuts if cut < len(values))})
         seen = collected((rows.slice(a, b - a) for a, b in itertools.pairwise(edges)), schema)
         counts, error = forgetting([value or "" for value in rows.column("v").to_pylist()], capacity)

@@ -24,7 +24,7 @@ class Statistics:
     """What one pass over observation batches finds about each attribute of a schema.
 
     Rows count once each: a row weight is an attribute like the others here. Memory is bounded: about 0.6 MB for a
-    NUMERIC, 1.5 MB for a CATEGORICAL and 4 MB for a TEXT attribute. Only counts of more than 16,384 distinct values or
+    NUMERIC, 3 MB for a CATEGORICAL and 5 MB for a TEXT attribute. Only counts of more than 16,384 distinct values or
     words depend on the order of rows and merges (see `frequent`); nothing depends on where a batch ends.
     """
 

@@ -33,6 +33,8 @@ Columns = tuple[npt.NDArray[Any], ...]
 
 CAPACITY = 16_384
 """Values counted at a time."""
+_TEXTS, _BYTES = 8 * CAPACITY, 1 << 21
+"""So many texts, and bytes of them, may be kept before those that are not needed are given up."""
 _EMPTY = pa.array([""])
 _REGISTERS = 1 << REGISTER_BITS
 
@@ -56,7 +58,7 @@ class Distinct:
 
 
 class FrequentValues:
-    """Rows counted by the values, or by the distinct words, that they hold; below 2 MB without target counts.
+    """Rows counted by the values, or by the distinct words, that they hold; 1 to 3 MB without target counts.
 
     `targets` is how many bins of the target to count each value with; 0 for none.
     """
@@ -76,16 +78,17 @@ class FrequentValues:
         self._missed = np.zeros(CAPACITY, np.int64)  # rows that may have been seen before a value was noticed
         self._last = np.zeros(CAPACITY, np.int64)
         self._joint = np.zeros((CAPACITY, targets), np.int32)
-        self._texts: pa.Array = pa.array([], pa.string())
+        self._texts: list[pa.Array] = []
+        self._places = np.zeros(CAPACITY, np.int64)  # where the text of each value stands in all of these
+        self._length, self._bytes = 0, 0  # of these
 
     def add_values(self, values: pa.Array, hashes: UInt64s, rows: Rows) -> None:
         """Add rows that hold one of k values each, or the empty text, whose hash is the last of k + 1."""
         if self._is_short_of_room(hashes, rows.held):
-            self._add_one_by_one(values, hashes, rows.codes)
-            return
-        places = _places()
-        self._note(count_cells(hashes, rows.counts, rows.held, self._table, self._size, places), places)
-        self._take_texts(values, places)
+            self._add_one_by_one(hashes, rows.codes)
+        else:
+            self._note(count_cells(hashes, rows.counts, rows.held, self._table, self._size, self._places))
+        self._keep(values)
 
     def _is_short_of_room(self, hashes: UInt64s, held: Held) -> bool:
         """Tell whether the table may be full before these values are in it; one that has been full will be again."""
@@ -93,48 +96,59 @@ class FrequentValues:
             return False
         return not self.exact or self._size + count_new(hashes, held, self._table.slots, self._table.keys) > CAPACITY
 
-    def _add_one_by_one(self, values: pa.Array, hashes: UInt64s, codes: Codes) -> None:
+    def _add_one_by_one(self, hashes: UInt64s, codes: Codes) -> None:
         """Add rows in their order: the table may be full before the last of them, and it matters where."""
-        numbers = np.full(len(hashes), -1, np.int32)
-        row, places = 0, _places()
+        numbers, row = np.full(len(hashes), -1, np.int32), 0
         while True:
-            row, size = count_rows(codes, row, hashes, numbers, self._table, self._size, places)
-            self._note(size, places)
+            row, size = count_rows(codes, row, hashes, numbers, self._table, self._size, self._places)
+            self._note(size)
             if row == len(codes):
-                break
-            kept = self._forget(self._size // 2, places)
+                return
+            kept = self._forget(self._size // 2)
             moved = np.full(CAPACITY + 1, -1, np.int32)  # the last is where -1 leads
             moved[kept] = np.arange(len(kept))
             numbers[:] = moved[numbers]
-        self._take_texts(values, places)
 
     def add_words(self, words: pa.Array, hashes: UInt64s, offsets: Places, codes: Codes, targets: Targets) -> None:
         """Add rows: row i holds words[offsets[code]:offsets[code + 1]] of its code, with their hashes."""
-        row, word, places = 0, 0, _places()
+        row, word = 0, 0
         while True:
             row, word, size = count_words(
                 codes, row, word, self._rows, hashes, offsets, targets,
-                self._table, self._size, self._last, self._joint, places,
+                self._table, self._size, self._last, self._joint, self._places,
             )  # fmt: skip
-            self._note(size, places)
+            self._note(size)
             if row == len(codes):
                 break
-            self._forget(self._size // 2, places)
+            self._forget(self._size // 2)
         self._rows += len(codes)
-        self._take_texts(words, places)
+        self._keep(words)
 
-    def _note(self, size: int, places: Places) -> None:
-        """Note values that a kernel has numbered, with their places among those to be added."""
+    def _note(self, size: int) -> None:
+        """Note values that a kernel has numbered, whose texts will stand after all that stand so far."""
         new = slice(self._size, size)
-        places[new] += len(self._texts)
+        self._places[new] += self._length
         self._missed[new] = self.error
         self._size = size
 
-    def _take_texts(self, values: pa.Array, places: Places) -> None:
-        """Take the texts of all values from their places; the place after the last is that of the empty text."""
-        places = places[: self._size]
-        if len(places) and places[-1] >= len(self._texts):  # else none is new, and none was forgotten for want of room
-            self._texts = pa.concat_arrays([self._texts, values, _EMPTY]).take(pa.array(places))
+    def _keep(self, texts: pa.Array) -> None:
+        """Keep the texts of a batch's values, if any of them is new, with the empty one after them.
+
+        To take what is needed out of them costs more than to count; so it is done for some batches together.
+        """
+        if self._size and self._places[self._size - 1] >= self._length:
+            self._texts += [texts, _EMPTY]
+            self._length += len(texts) + 1
+            self._bytes += texts.nbytes
+            if self._length > _TEXTS or self._bytes > _BYTES:
+                self._held_texts()
+
+    def _held_texts(self) -> pa.Array:
+        """Return the texts of all values by number, and keep no others."""
+        texts = pa.concat_arrays([*self._texts, _EMPTY]).take(pa.array(self._places[: self._size]))
+        self._places[: self._size] = np.arange(self._size)
+        self._texts, self._length, self._bytes = [texts], self._size, texts.nbytes
+        return texts
 
     def move_targets(self, moves: Codes | None) -> None:
         """Follow the target's bins to their new numbers."""
@@ -162,8 +176,9 @@ class FrequentValues:
         self._rows += other._rows
         self._distinct.merge(other._distinct)
         kept = self._most_frequent(counts + missed, max(len(keys) - CAPACITY, 0))
-        self._texts = pa.concat_arrays([self._texts, other._texts]).take(pa.array(first[kept]))
-        self._hold(kept, (keys, counts, missed, np.full(len(keys), -1, np.int64), joint))
+        self._texts = [self._held_texts(), other._held_texts()]
+        self._hold(kept, (keys, counts, missed, np.full(len(keys), -1, np.int64), joint, first))
+        self._held_texts()
 
     @property
     def exact(self) -> bool:
@@ -177,19 +192,18 @@ class FrequentValues:
 
     def counts(self) -> dict[str, int]:
         """Return the counted values, most frequent first, equals by value."""
-        texts, counts = self._texts.to_pylist(), self._table.totals[: self._size].tolist()
+        texts, counts = self._held_texts().to_pylist(), self._table.totals[: self._size].tolist()
         return dict(sorted(zip(texts, counts, strict=True), key=lambda pair: (-pair[1], pair[0])))
 
     def joint_counts(self) -> dict[str, npt.NDArray[np.int32]]:
         """Return, for each counted value, its rows by bin of the target, int32[targets]."""
-        return dict(zip(self._texts.to_pylist(), self._joint[: self._size], strict=True))
+        return dict(zip(self._held_texts().to_pylist(), self._joint[: self._size], strict=True))
 
-    def _forget(self, fewest: int, places: Places) -> Places:
+    def _forget(self, fewest: int) -> Places:
         """Forget the rarest values, `fewest` of them and all that are as rare; return the numbers of the rest."""
         held = slice(0, self._size)
         kept = self._most_frequent(self._table.totals[held] + self._missed[held], fewest)
         self._hold(kept, self._columns())
-        places[: len(kept)] = places[kept]
         return kept
 
     def _most_frequent(self, most: npt.NDArray[np.int64], fewest: int) -> Places:
@@ -200,8 +214,8 @@ class FrequentValues:
         return np.flatnonzero(most > self.error)
 
     def _columns(self) -> Columns:
-        """Return what is known of each value: key, count, missed rows, last row, joint counts."""
-        return self._table.keys, self._table.totals, self._missed, self._last, self._joint
+        """Return what is known of each value: key, count, missed rows, last row, joint counts, place of its text."""
+        return self._table.keys, self._table.totals, self._missed, self._last, self._joint, self._places
 
     def _hold(self, kept: Places, columns: Columns) -> None:
         """Hold of columns what is kept."""
@@ -210,8 +224,3 @@ class FrequentValues:
         self._size = len(kept)
         self._table.slots.fill(-1)
         fill_slots(self._table.keys[: self._size], self._table.slots)
-
-
-def _places() -> Places:
-    """Return where the text of each value stands, int64[CAPACITY]: among those held, and then those to be added."""
-    return np.arange(CAPACITY)
