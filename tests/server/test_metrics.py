@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from understudy.server import metrics
 
 COUNTS = """
@@ -30,6 +34,41 @@ def test_counts_predictions_by_endpoint():
     metrics.count_predictions("some-test", 3)
     metrics.count_predictions("some-test", 4)
     assert 'understudy_predictions_total{endpoint="some-test"} 7.0' in metrics.exposition()[0].decode()
+
+
+@given(st.lists(st.floats(0, 40) | st.sampled_from(metrics.BUCKETS), min_size=1))
+def test_many_seconds_at_a_time_are_observed_as_one_by_one(seconds):
+    """Every bucket, those of the bounds themselves included, and the sum."""
+    together, alone = (metrics._Histogram("h", "", registry=None, buckets=metrics.BUCKETS) for _ in range(2))
+    together.observe_all(seconds)
+    for amount in seconds:
+        alone.observe(amount)
+    assert [bucket.get() for bucket in together._buckets] == [bucket.get() for bucket in alone._buckets]
+    assert together._sum.get() == pytest.approx(alone._sum.get())
+
+
+def test_what_is_counted_amid_requests_is_soon_told_by_others(tmp_path):
+    """In a loop requests are counted together, a moment later and without being asked; very many at once."""
+    counted = """
+import asyncio
+from understudy.server import metrics
+
+async def serve():
+    for _ in range(1500):
+        metrics.record("rest", "predict", 200, 0.002)
+        metrics.count_predictions("calls", 2)
+    await asyncio.sleep(2 * metrics.LAG_SECONDS)
+    assert not metrics._requests and not metrics._predictions
+
+asyncio.run(serve())
+"""
+    _run(tmp_path, counted)
+    lines = _run(
+        tmp_path, TELLS.replace("import sys", "import sys\nfrom understudy.server import metrics")
+    ).splitlines()
+    assert 'understudy_requests_total{door="rest",operation="predict",status="200"} 1500.0' in lines
+    assert 'understudy_request_seconds_count{door="rest",operation="predict"} 1500.0' in lines
+    assert 'understudy_predictions_total{endpoint="calls"} 3000.0' in lines
 
 
 def test_processes_tell_the_sum(tmp_path):

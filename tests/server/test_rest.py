@@ -100,14 +100,16 @@ def test_one_record_is_answered_at_once(client, path, document, short):
     request = Request("POST", path, "", {"authorization": f"Bearer {PREDICT}"}, None)
     with mock.patch.object(metrics, "record") as record, mock.patch.object(metrics, "count_predictions") as predictions:
         try:
-            response = at_once(client.door, request, body)
+            answered = at_once(client.door, request, body)
         except LEFT_TO_THE_USUAL_WAY:
-            response = None
-    assert (response is not None) == record.called == short
+            answered = None
+    assert (answered is not None) == record.called == short
     assert predictions.called == (short and document != {"records": []})
     usual = client.post(path, document, token=PREDICT)
-    if response is not None:
-        assert (response.status, response.body, response.headers) == (usual.status, usual.body, usual.headers)
+    if answered is not None:
+        headers = {name.lower().encode(): value.encode() for name, value in usual.headers.items()}
+        headers[b"content-length"] = b"%d" % len(usual.body)
+        assert (200, dict(answered[0]), answered[1]) == (usual.status, headers, usual.body)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from understudy.errors import Busy, StoreError
-from understudy.server.http import BodyLost, Request, Response, TooLarge, request_id
+from understudy.server.http import BodyLost, Ready, Request, Response, TooLarge, ready_json, request_id
 from understudy.server.keys import Key, Keys
 from understudy.server.signature import JSON_ERRORS, SignatureError, check_claim, presign, verify
 from understudy.server.threads import CHANGING, READING
@@ -46,6 +46,8 @@ SETTLING = frozenset({"CreateRealtimeEndpoint", "DeleteRealtimeEndpoint", "Updat
 
 LOG_URL_SECONDS = 3600
 """How long the url of a log can be opened."""
+
+_MEDIA_TYPE = "application/x-amz-json-1.1"
 
 _PAUSES = (0.05, 0.2, 0.8)
 """Seconds between attempts while another process holds the catalog."""
@@ -95,14 +97,18 @@ async def answer(door: Door, request: Request) -> Response:
         return _failed()
 
 
-def at_once(door: Door, request: Request, body: bytes) -> Response | None:
+def at_once(door: Door, request: Request, body: bytes) -> Ready | None:
     """Answer a `Predict` by a model in memory; None, or any error, where it must go the usual way."""
     if request.headers.get("x-amz-target") != PREDICT or len(body) > RECORD_LIMIT:
         return None
     verify(request, door.keys, "machinelearning", datetime.now(UTC), body)  # any role may predict
     asked = plain_request(body)
     served = None if asked is None else in_memory(door.service, asked.ml_model_id)
-    return None if asked is None or served is None else _response(200, predicted(served, asked.record))
+    if asked is None or served is None:
+        return None
+    return ready_json(
+        predicted(served, asked.record), _MEDIA_TYPE.encode(), (b"x-amzn-requestid", request_id().encode())
+    )
 
 
 async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, Any]:
@@ -219,5 +225,5 @@ def _failed() -> Response:
 
 
 def _response(status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    own = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-RequestId": request_id()}
+    own = {"Content-Type": _MEDIA_TYPE, "x-amzn-RequestId": request_id()}
     return Response(status, msgspec.json.encode(document), own if headers is None else {**own, **headers})

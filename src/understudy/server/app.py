@@ -17,6 +17,7 @@ from understudy.server.http import (
     Arriving,
     Gone,
     Message,
+    Ready,
     Receive,
     Request,
     Response,
@@ -52,7 +53,7 @@ class Doors:
     """Understudy's own API, and the pages for people."""
     is_rest: Callable[[str], bool]
     """Tells which paths are the REST door's."""
-    at_once: Callable[[Request, bytes], Response | None] = lambda _, __: None
+    at_once: Callable[[Request, bytes], Ready | None] = lambda _, __: None
     """Answers a POST, given its body, where a model in memory does and nothing is wrong; else nothing has happened."""
 
 
@@ -79,20 +80,15 @@ class App:
             _LOG.exception("an answer broke off")
             raise
 
-    def at_once(
-        self, url: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
-    ) -> tuple[list[tuple[bytes, bytes]], bytes] | None:
+    def at_once(self, url: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Ready | None:
         """Answer a prediction without ASGI, see `protocol.AtOnce`; None where it must go the usual way."""
         if self.draining or b"?" in url or b"#" in url or not url.startswith(b"/"):
             return None
         request = Request("POST", url.decode("latin-1"), "", _received(headers), _NOTHING)
         try:
-            response = self._doors.at_once(request, body)
+            return self._doors.at_once(request, body)
         except Exception:  # noqa: BLE001 - the usual way meets it again, and answers
             return None
-        if response is None or not isinstance(response.body, bytes):
-            return None
-        return _headers(response, close=False), response.body
 
     async def _answer(self, request: Request) -> Response | None:
         """Let a door answer; None where nobody is there any more to be answered."""

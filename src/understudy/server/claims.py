@@ -15,6 +15,8 @@ from understudy.server.canonical import ALGORITHM
 from understudy.server.http import Request
 from understudy.server.refusals import Reason, SignatureError
 
+_OURS = f"{ALGORITHM} "
+
 LONGEST_EXPIRY = 604_800
 """Seconds that a presigned address may be good for: a week."""
 
@@ -69,8 +71,10 @@ def is_version_2(request: Request) -> bool:
 def read_claim(request: Request) -> Claim:
     """Return what a request claims; raises SignatureError where it claims nothing, or not in the form of version 4."""
     header = request.headers.get("authorization")
+    if header is not None and header.startswith(_OURS) and "X-Amz-" not in request.raw_query:
+        return _claim_of_header(header, request.headers)
     query = dict(request.query) if "X-Amz-" in request.raw_query else {}
-    presigned = bool(query) and _presigned(query)
+    presigned = _presigned(query)
     if header is not None and presigned:
         raise SignatureError(
             Reason.TWICE,
@@ -79,7 +83,7 @@ def read_claim(request: Request) -> Claim:
         )
     if presigned:
         return _claim_of_query(query)
-    if header is not None and header.startswith(f"{ALGORITHM} "):
+    if header is not None and header.startswith(_OURS):
         return _claim_of_header(header, request.headers)
     if header is not None or is_version_2(request):
         raise SignatureError(
@@ -127,21 +131,15 @@ def _presigned(query: Mapping[str, str]) -> bool:
 
 
 def _claim_of_header(header: str, headers: Mapping[str, str]) -> Claim:
-    access_key_id, date, region, service, names, signature = _parameters(header)
-    timestamp, at = _time(headers)
-    return Claim(access_key_id, date, region, service, names, signature, timestamp, at, None)
-
-
-def _parameters(header: str) -> tuple[str, str, str, str, Sequence[str], str]:
-    """Return key id, date, region, service, signed headers and signature of an Authorization header.
-
-    All before the signature is the same in one request of a client after the other.
-    """
+    """Return what an Authorization header claims; all before the signature is the same in request after request."""
     before, _, signature = header.rpartition("Signature=")
     if before.rstrip(" ").endswith(",") and signature.isalnum():
-        return *_remembered(before), signature
-    fields = _fields(header)
-    return *_named(fields), fields["Signature"]
+        named = _remembered(before)
+    else:
+        fields = _fields(header)
+        named, signature = _named(fields), fields.get("Signature", "")
+    timestamp, at = _time(headers)
+    return Claim(*named, signature, timestamp, at, None)
 
 
 def _named(fields: Mapping[str, str]) -> tuple[str, str, str, str, Sequence[str]]:

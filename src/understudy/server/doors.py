@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from understudy.house import Storehouse
 from understudy.server import amazon, metrics, rest, s3, strangers
 from understudy.server.app import Door, Doors
-from understudy.server.http import Request, Response
+from understudy.server.http import Ready, Request, Response
 from understudy.server.keys import open_keys
 from understudy.server.s3.xml import error_document
 from understudy.server.settings import Opened, Settings
@@ -58,14 +58,14 @@ def open_doors(
             return Response(302, headers={"Location": "/docs"})
         return await rest.answer(rest_door, request)
 
-    def answer_at_once(request: Request, body: bytes) -> Response | None:
+    def answer_at_once(request: Request, body: bytes) -> Ready | None:
         if request.raw_path != "/":
             return rest.at_once(rest_door, request, body)
         began = time.perf_counter()
-        response = amazon.at_once(amazon_door, request, body)
-        if response is not None:
-            metrics.record("amazon", "Predict", response.status, time.perf_counter() - began)
-        return response
+        answered = amazon.at_once(amazon_door, request, body)
+        if answered is not None:
+            metrics.record("amazon", "Predict", 200, time.perf_counter() - began)
+        return answered
 
     return Doors(
         amazon=_counted("amazon", answer_amazon, _operation),

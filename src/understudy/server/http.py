@@ -183,6 +183,16 @@ def json_response(document: object, status: int = 200, headers: Mapping[str, str
     return Response(status, msgspec.json.encode(document), {"Content-Type": "application/json", **(headers or {})})
 
 
+Ready = tuple[list[tuple[bytes, bytes]], bytes]
+"""Headers, their names in lower case, and body of a 200 as they are written to the wire."""
+
+
+def ready_json(document: object, media_type: bytes, *headers: tuple[bytes, bytes]) -> Ready:
+    """Return a document as JSON, ready to be written."""
+    body = msgspec.json.encode(document)
+    return [(b"content-type", media_type), *headers, (b"content-length", b"%d" % len(body))], body
+
+
 def request_id() -> str:
     """Return a random UUID of version 4, as `uuid.uuid4` spells it, sooner."""
     text = os.urandom(16).hex()

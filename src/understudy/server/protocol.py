@@ -14,13 +14,15 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from understudy.server.http import Ready
+
 HEAD_SECONDS = 60.0
 """How long a request's head may take to arrive."""
 HEAD_BYTES = 64 * 1024
 """How long a request's head may be, and what follows a body; about: what came together with its end is not counted."""
 
-AtOnce = Callable[[bytes, list[tuple[bytes, bytes]], bytes], tuple[list[tuple[bytes, bytes]], bytes] | None]
-"""Answers a POST, given its address, its headers by lower-case name, and its body, with headers and body of a 200.
+AtOnce = Callable[[bytes, list[tuple[bytes, bytes]], bytes], Ready | None]
+"""Answers a POST, given its address, its headers by lower-case name, and its body.
 
 None where the request must go the usual way; then nothing has happened yet.
 """

@@ -26,7 +26,9 @@ _LONGEST_CHARACTER = 4
 
 
 class _Plain(PredictInput, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request as clients send it: nothing is null, nothing unknown."""
+    """A request as clients send it: nothing is null, nothing unknown. An id that is in memory is of its form."""
+
+    ml_model_id: str
 
 
 _DECODER = msgspec.json.Decoder(_Plain)

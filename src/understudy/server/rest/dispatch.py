@@ -11,7 +11,7 @@ import msgspec
 
 from understudy.errors import UnderstudyError
 from understudy.server import metrics
-from understudy.server.http import BodyLost, Request, Response, TooLarge, json_response
+from understudy.server.http import BodyLost, Ready, Request, Response, TooLarge, json_response
 from understudy.server.rest.door import RestDoor
 from understudy.server.rest.probes import get_metrics
 from understudy.server.rest.problems import HOW_TO_ASK, REFUSALS, Problem, problem_of
@@ -44,7 +44,7 @@ async def answer(door: RestDoor, request: Request) -> Response:
     return _headers_only(response) if request.method == "HEAD" else response
 
 
-def at_once(door: RestDoor, request: Request, body: bytes) -> Response | None:
+def at_once(door: RestDoor, request: Request, body: bytes) -> Ready | None:
     """Answer a POST whose body is at hand, where that takes hardly any time; None, or any error, where it does not."""
     started = time.perf_counter()
     found = find(request.raw_path)
@@ -53,10 +53,10 @@ def at_once(door: RestDoor, request: Request, body: bytes) -> Response | None:
         return None
     _admit(door, request, route)
     asked = route.readers[_media_type(route, request)](body)
-    response = route.at_once(Call(door, request, found.parameters, asked, _query(route, request)))
-    if response is not None:
-        metrics.record("rest", route.operation, response.status, time.perf_counter() - started)
-    return response
+    answered = route.at_once(Call(door, request, found.parameters, asked, _query(route, request)))
+    if answered is not None:
+        metrics.record("rest", route.operation, 200, time.perf_counter() - started)
+    return answered
 
 
 async def _guarded(door: RestDoor, request: Request, found: Found, route: Route | None) -> Response:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from understudy.errors import InvalidInput, NoChampion, NotFound
 from understudy.prediction import Prediction, Predictor
 from understudy.server import metrics
-from understudy.server.http import Response, json_response
+from understudy.server.http import Ready, Response, json_response, ready_json
 from understudy.server.rest.door import RestDoor
 from understudy.server.rest.problems import Problem
 from understudy.server.rest.route import Call
@@ -43,17 +43,14 @@ async def predict(call: Call[Predict, Nothing]) -> Response:
 
     The header X-Understudy-Ignored of the answer names attributes that the model does not know, percent-encoded.
     """
-    return _predictions(*await _answers(call.door, call.parameters["name"], call.body.records, call.body.top))
+    answers, unknown = await _answers(call.door, call.parameters["name"], call.body.records, call.body.top)
+    return json_response(Predictions(answers), headers=_ignored(unknown))
 
 
-def predict_at_once(call: Call[Predict, Nothing]) -> Response | None:
+def predict_at_once(call: Call[Predict, Nothing]) -> Ready | None:
     """Answer as `predict` does, where no thread is needed."""
     answered = _answers_at_once(call.door, call.parameters["name"], call.body.records, call.body.top)
-    return None if answered is None else _predictions(*answered)
-
-
-def _predictions(answers: list[Prediction], unknown: list[str]) -> Response:
-    return json_response(Predictions(answers), headers=_ignored(unknown))
+    return None if answered is None else _ready(Predictions(answered[0]), answered[1])
 
 
 async def invoke(call: Call[Invocation, Chosen]) -> Response:
@@ -61,13 +58,19 @@ async def invoke(call: Call[Invocation, Chosen]) -> Response:
 
     As JSON, exactly one of the fields below; as CSV (`Content-Type: text/csv`), with a header line.
     """
-    return _invoked(*await _answers(call.door, *_asked(call)))
+    answers, unknown = await _answers(call.door, *_asked(call))
+    return json_response(_invoked(answers), headers=_ignored(unknown))
 
 
-def invoke_at_once(call: Call[Invocation, Chosen]) -> Response | None:
+def invoke_at_once(call: Call[Invocation, Chosen]) -> Ready | None:
     """Answer as `invoke` does, where no thread is needed."""
     answered = _answers_at_once(call.door, *_asked(call))
-    return None if answered is None else _invoked(*answered)
+    return None if answered is None else _ready(_invoked(answered[0]), answered[1])
+
+
+def _ready(document: object, unknown: Sequence[str]) -> Ready:
+    ignored = [(name.lower().encode(), value.encode()) for name, value in _ignored(unknown).items()]
+    return ready_json(document, b"application/json", *ignored)
 
 
 def _asked(call: Call[Invocation, Chosen]) -> tuple[str, list[Record]]:
@@ -77,9 +80,8 @@ def _asked(call: Call[Invocation, Chosen]) -> tuple[str, list[Record]]:
     return name, records
 
 
-def _invoked(answers: list[Prediction], unknown: list[str]) -> Response:
-    said = [answer.value if answer.scores is None else answer.label for answer in answers]
-    return json_response(Invoked(said), headers=_ignored(unknown))
+def _invoked(answers: list[Prediction]) -> Invoked:
+    return Invoked([answer.value if answer.scores is None else answer.label for answer in answers])
 
 
 def read_csv(data: bytes) -> Invocation:

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from understudy.server.http import Request, Response
+from understudy.server.http import Ready, Request
 from understudy.server.keys import Role
 from understudy.server.rest.door import RestDoor
 from understudy.server.rest.shapes import Nothing
@@ -46,7 +46,7 @@ class Route:
     function: Callable[[Call[Any, Any]], Any]
     """Makes the answer: a record of type `answer`, or a Response. A coroutine runs on the loop, others in a thread."""
     summary: str
-    at_once: Callable[[Call[Any, Any]], Response | None] | None = None
+    at_once: Callable[[Call[Any, Any]], Ready | None] | None = None
     """Makes the answer where that takes hardly any time; None where `function` has to."""
     answer: type
     """The answer's shape; `str` and `bytes` for text of the media type `answers_as`."""
