@@ -1,12 +1,14 @@
 """Columns coded straight from bytes are those that reading cell by cell would give."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from understudy.freed import be_frugal
 from understudy.hashing import _GOLDEN, _MASK, _MURMUR, hash_text
 from understudy.memory import SPARE
 from understudy.values import BATCH_ROWS, CODED, canonical_array
@@ -112,3 +114,22 @@ def test_as_many_cells_may_differ_as_a_batch_has_rows():
         assert found.indices.to_pylist() == list(range(BATCH_ROWS))
         assert found.dictionary.to_pylist() == ids
     assert coder.column(*_written(["00007"], [False])).to_pylist() == ["00007"]
+
+
+def test_columns_are_coded_alike_while_other_threads_allocate():
+    """What a kernel writes to is nobody else's: threads that code side by side, and allocate, get the same columns."""
+    cells = [f"{number % 977}.{number % 7}" if number % 3 else f"a longer cell {number}" for number in range(5_000)]
+    data, left, right = _written(cells, [False] * len(cells))
+    wanted = Coder().column(data, left, right).to_pylist()
+    be_frugal()  # threads share heaps then, so that what one has freed another is given
+
+    def code(_thread):
+        coder, kept = Coder(), []
+        for _ in range(30):
+            kept += [bytearray(size) for size in range(1_900, 2_300, 8)]  # about what a kernel needs for itself
+            if coder.column(data, left, right).to_pylist() != wanted:
+                return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(code, range(4)))

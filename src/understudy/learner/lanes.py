@@ -14,7 +14,6 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-import numba as nb
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
@@ -214,9 +213,3 @@ def power_of_two(typing_context, whole):  # type: ignore[no-untyped-def]
         return builder.bitcast(builder.shl(exponent, _constant(whole_numbers, 23)), vector)
 
     return whole(whole), emit
-
-
-@nb.njit(inline="always")
-def address_of(array):  # type: ignore[no-untyped-def]
-    """Return where an array's first element lies: helpers given an address count no references."""
-    return array.ctypes.data

@@ -63,6 +63,7 @@ class Coder:
         """Added to the codes of a column: a slot with a smaller number is of a column before."""
         self._offsets = np.empty((2, BATCH_ROWS + 1), np.int32)
         self._texts = np.empty((3, 0), np.uint8)
+        self._chunk = np.empty((4, _CHUNK), np.int64)
 
     def column(self, data: Bytes, left: Cuts, right: Cuts, *, canonical: bool = True) -> pa.DictionaryArray:
         """Return n cells of CSV as `CODED`, in canonical form or just as they stand; empty ones are null.
@@ -101,22 +102,20 @@ class Coder:
         codes = np.frombuffer(pa.allocate_buffer(4 * len(left)), np.int32)
         valid = np.frombuffer(pa.allocate_buffer(8 * -(-len(left) // _CHUNK)), np.uint64)
         self._generation += BATCH_ROWS
-        text, spare, offsets = self._texts[place], self._texts[2], self._offsets[place]
-        different, size = _number(
-            data, left, right, self._slots, self._generation, text, spare, offsets, codes, valid, place == 0
-        )
+        room = self._chunk, self._texts[place], self._texts[2], self._offsets[place]
+        different, size = _number(data, left, right, self._slots, self._generation, *room, codes, valid, place == 0)
         return codes, valid, different, size
 
 
 @nb.njit(nogil=True, cache=True)
-def _number(data, left, right, slots, generation, text, spare, offsets, codes, valid, csv):  # type: ignore[no-untyped-def]
+def _number(data, left, right, slots, generation, chunk, text, spare, offsets, codes, valid, csv):  # type: ignore[no-untyped-def]
     """Fill codes, bits, and the different cells' text and offsets; return how many they are, and their bytes.
 
-    A chunk's keys are found first, while the table's places are fetched, then what stands there.
+    A chunk's keys are found first, while the table's places are fetched, then what stands there. `chunk`, int64[4,
+    _CHUNK], is given, not made here: Numba frees an array after its last use by name, and sees no use of its address.
     """
     base, lefts, rights = data.ctypes.data, left.ctypes.data, right.ctypes.data
     table, out, begins, numbers = slots.ctypes.data, text.ctypes.data, offsets.ctypes.data, codes.ctypes.data
-    chunk = np.empty((4, _CHUNK), np.int64)
     keys, starts, sizes, odds = (
         chunk[0].ctypes.data,
         chunk[1].ctypes.data,
