@@ -74,6 +74,18 @@ def test_column_of_csv_is_coded_as_it_stands(column):
     _same(Coder().column(*_written(cells, quoted), canonical=False), [cell or None for cell in cells])
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(st.none(), CELLS), max_size=200), st.integers(0, 5))
+def test_plain_columns_are_coded_to_the_same_cells(cells, start):
+    """A canonical batch, or a slice of one, is coded column by column where it is text; the rest stays as it is."""
+    plain = canonical_array(pa.array(cells, pa.string()))
+    batch = pa.RecordBatch.from_arrays([plain, pa.array(range(len(cells)), pa.int64())], ["a", "n"]).slice(start)
+    found = Coder().batch(batch)
+    _same(found.column("a"), batch.column("a").to_pylist())
+    assert found.column("n").equals(batch.column("n"))
+    assert Coder().batch(found).equals(found)
+
+
 def test_every_character_of_white_space_is_trimmed_and_no_other():
     """Of all characters those are taken from a cell's edges that Python counts as white space."""
     characters = [chr(code) for code in range(0x11000) if not 0xD800 <= code < 0xE000]

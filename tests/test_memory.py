@@ -9,12 +9,17 @@ from understudy.memory import (
     beyond_ascii64,
     count_ones,
     equal64,
+    int32_at,
+    int64_at,
     load8,
     load32,
     load64,
     load_few,
     low_bytes,
     prefetch,
+    set_int32,
+    set_int64,
+    store8,
     store64,
     trailing_zeros,
 )
@@ -44,8 +49,22 @@ def _bits(word):
 
 
 @nb.njit
-def _store(data, at, word):
+def _store(data, at, word, byte):
     store64(data.ctypes.data + at, word)
+    store8(data.ctypes.data + 16, byte)
+
+
+@nb.njit
+def _turned(ints, longs):
+    """Write each number into the place of the one that is as far from the other end."""
+    for i in range(len(ints) // 2):
+        other = len(ints) - 1 - i
+        one, two = int32_at(ints.ctypes.data, i), int32_at(ints.ctypes.data, other)
+        set_int32(ints.ctypes.data, i, two)
+        set_int32(ints.ctypes.data, other, one)
+        one, two = int64_at(longs.ctypes.data, i), int64_at(longs.ctypes.data, other)
+        set_int64(longs.ctypes.data, i, two)
+        set_int64(longs.ctypes.data, other, one)
 
 
 def _number(data):
@@ -79,9 +98,18 @@ def test_bits_are_counted(word):
     assert _bits(np.uint64(word)) == (places[0] if places else 64, len(places))
 
 
-@given(st.integers(0, 2**64 - 1), st.integers(0, 8))
-def test_words_are_written_where_they_belong(word, at):
-    """A word takes eight bytes, little-endian, and no others."""
-    data = np.zeros(16, np.uint8)
-    _store(data, at, np.uint64(word))
-    assert _number(data.tobytes()) == word << 8 * at
+@given(st.integers(0, 2**64 - 1), st.integers(0, 8), st.integers(0, 255))
+def test_words_are_written_where_they_belong(word, at, byte):
+    """A word takes eight bytes, little-endian, and a byte one; no others change."""
+    data = np.zeros(18, np.uint8)
+    _store(data, at, np.uint64(word), byte)
+    assert _number(data.tobytes()) == word << 8 * at | byte << 128
+
+
+@given(st.lists(st.integers(-(2**31), 2**31 - 1), min_size=2, max_size=9))
+def test_numbers_in_a_row_are_read_and_written(numbers):
+    """The i-th of many int32 or int64 at an address is read with its sign, and written."""
+    ints, longs = np.array(numbers, np.int32), np.array(numbers, np.int64) << 31
+    _turned(ints, longs)
+    assert ints.tolist() == numbers[::-1]
+    assert longs.tolist() == [number << 31 for number in numbers[::-1]]

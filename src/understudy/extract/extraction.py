@@ -10,7 +10,8 @@ import msgspec
 import pyarrow as pa
 
 from understudy.errors import ExtractError
-from understudy.values import BATCH_ROWS, coded_batch, coded_schema
+from understudy.values import BATCH_ROWS, coded_schema
+from understudy.values.coding import Coder
 
 MAX_SAMPLES = 20
 """Rejected lines that are kept to be shown."""
@@ -92,10 +93,11 @@ class Extraction:
         return list(self.schema.names)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
+        coder = Coder()
         for batch in self.batches:
             self.rows += batch.num_rows
             for start in range(0, batch.num_rows, BATCH_ROWS):
-                yield coded_batch(batch.slice(start, BATCH_ROWS))
+                yield coder.batch(batch.slice(start, BATCH_ROWS))
         self._judge()
 
     def _judge(self) -> None:

@@ -18,6 +18,7 @@ from understudy.extract.extraction import Extraction, Rejections, check_columns,
 from understudy.extract.jsonlines import read_json_lines
 from understudy.extract.window import Readable
 from understudy.values import CODED, canonical_batch, canonical_type, coded_schema, conform_batch
+from understudy.values.coding import Coder
 
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
 _PARQUET = {".parquet", ".pq"}
@@ -180,9 +181,11 @@ def _storage(kind: pa.DataType) -> pa.DataType:
 
 def _parquet_batches(file: _File) -> Batches:
     with pq.ParquetFile(file.system.open_input_file(file.path)) as opened:
+        coder = Coder()
         for group in range(opened.num_row_groups):
             first = next(opened.iter_batches(next_rows(None), row_groups=[group]), None)
-            yield from map(canonical_batch, opened.iter_batches(next_rows(first), row_groups=[group]))
+            for batch in opened.iter_batches(next_rows(first), row_groups=[group]):
+                yield coder.batch(canonical_batch(batch))
 
 
 def _common_schema(parts: list[_Part]) -> pa.Schema:

@@ -36,11 +36,6 @@ class Coded(NamedTuple):
     """Which of them stands in each row, int32[n]; k where the row's cell is null."""
 
 
-def is_coded(array: pa.Array) -> bool:
-    """Tell whether a canonical column travels coded."""
-    return bool(array.type == CODED)
-
-
 def coded(array: pa.Array) -> Coded:
     """Return a canonical column of text, plain or coded, by its different cells."""
     if isinstance(array, pa.ChunkedArray):

@@ -9,13 +9,16 @@ by its hash and compared. One table does for all columns: what was numbered for 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from understudy import compiling as nb
-from understudy.hashing import hash_at
+from understudy.hashing import hash_at, text_buffers
 from understudy.memory import (
+    SPARE,
     equal64,
     int32_at,
     int64_at,
@@ -52,6 +55,21 @@ _HALF, _TOP, _LONG = np.uint64(32), np.uint64(56), np.uint64(255)
 _NONE, _ONE = np.uint64(0), np.uint64(1)
 _QUOTE = ord('"')
 
+_TEXTS, _QUOTES, _FORMS = range(3)
+"""What cells are numbered by: as they stand, by what their quotes protect, or by their canonical forms."""
+
+
+class _Numbered(NamedTuple):
+    """n cells as k different ones."""
+
+    codes: Cuts
+    """int32[n]; 0 where a cell is empty."""
+    valid: npt.NDArray[np.uint64]
+    """A bit for every cell that is not empty."""
+    different: int
+    size: int
+    """Bytes of the different cells."""
+
 
 class Coder:
     """Codes columns of at most `BATCH_ROWS` cells, one after the other."""
@@ -66,49 +84,65 @@ class Coder:
         self._chunk = np.empty((4, _CHUNK), np.int64)
 
     def column(self, data: Bytes, left: Cuts, right: Cuts, *, canonical: bool = True) -> pa.DictionaryArray:
-        """Return n cells of CSV as `CODED`, in canonical form or just as they stand; empty ones are null.
+        """Return n cells of CSV, coded, in canonical form or just as they stand; empty ones are null.
 
         Parameters
         ----------
         data : bytes, of which the last SPARE are spare.
         left, right : int32[n]. Cell i is data[left[i] + 1 : right[i]], a quoted one what its quotes protect.
         """
-        if self._texts.shape[1] < 2 * len(data) + _ROOM:
-            self._texts = np.empty((3, 2 * len(data) + _ROOM), np.uint8)
-        codes, valid, different, size = self._numbered(data, left, right, 0)
-        seen = shapes_among(self._texts[0], self._offsets[0], different) if canonical else 0
-        place = int(seen > 0)
-        if place:
-            edges = self._offsets[0, : different + 1]
-            new_codes, new_valid, different, size = self._numbered(self._texts[0], edges[:-1] - 1, edges[1:], 1)
-            _respell(codes, valid, new_codes, new_valid)
-            seen = shapes_among(self._texts[1], self._offsets[1], different)
-        cells = pa.StringArray.from_buffers(
-            different,
-            pa.py_buffer(self._offsets[place, : different + 1].tobytes()),
-            pa.py_buffer(self._texts[place, :size].tobytes()),
-        )
-        array = pa.DictionaryArray.from_buffers(CODED, len(left), [pa.py_buffer(valid), pa.py_buffer(codes)], cells)
+        self._make_room(len(data))
+        found = self._numbered(data, left, right, 0, _QUOTES)
+        seen = shapes_among(self._texts[0], self._offsets[0], found.different) if canonical else 0
+        if not seen:
+            return self._array(found, 0)
+        edges = self._offsets[0, : found.different + 1]
+        forms = self._numbered(self._texts[0], edges[:-1] - 1, edges[1:], 1, _FORMS)
+        _respell(found.codes, found.valid, forms.codes, forms.valid)
+        seen = shapes_among(self._texts[1], self._offsets[1], forms.different)
+        array = self._array(forms._replace(codes=found.codes, valid=found.valid), 1)
         return canonical_array(array) if seen & (EDGE | TIME) else array
 
-    def _numbered(
-        self, data: Bytes, left: Cuts, right: Cuts, place: int
-    ) -> tuple[Cuts, npt.NDArray[np.uint64], int, int]:
-        """Give numbers to cells, and write the different ones to a place: 0 for those of CSV, 1 for canonical forms.
+    def batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return a canonical batch of at most `BATCH_ROWS` rows with its columns of text coded."""
+        if pa.string() not in batch.schema.types:
+            return batch
+        columns = [self._coded(column) if column.type == pa.string() else column for column in batch.columns]
+        return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
-        Returns codes, a bit for each cell that is not empty, how many differ, and how many bytes these have.
-        """
+    def _coded(self, array: pa.StringArray) -> pa.DictionaryArray:
+        data, offsets = text_buffers(array)
+        first, stop = int(offsets[0]), int(offsets[-1])
+        text = np.zeros(stop - first + SPARE, np.uint8)
+        self._make_room(len(text))
+        text[: stop - first] = data[first:stop]
+        edges = offsets - np.int32(first)
+        return self._array(self._numbered(text, edges[:-1] - 1, edges[1:], 0, _TEXTS), 0)
+
+    def _make_room(self, size: int) -> None:
+        if self._texts.shape[1] < 2 * size + _ROOM:
+            self._texts = np.empty((3, 2 * size + _ROOM), np.uint8)
+
+    def _numbered(self, data: Bytes, left: Cuts, right: Cuts, place: int, look: int) -> _Numbered:
+        """Give numbers to cells, and write the different ones to one of two places."""
         # Arrow's pool hands out memory again that is at hand already; numpy's comes anew from the system.
         codes = np.frombuffer(pa.allocate_buffer(4 * len(left)), np.int32)
         valid = np.frombuffer(pa.allocate_buffer(8 * -(-len(left) // _CHUNK)), np.uint64)
         self._generation += BATCH_ROWS
         room = self._chunk, self._texts[place], self._texts[2], self._offsets[place]
-        different, size = _number(data, left, right, self._slots, self._generation, *room, codes, valid, place == 0)
-        return codes, valid, different, size
+        different, size = _number(data, left, right, self._slots, self._generation, *room, codes, valid, look)
+        return _Numbered(codes, valid, different, size)
+
+    def _array(self, found: _Numbered, place: int) -> pa.DictionaryArray:
+        offsets = pa.py_buffer(self._offsets[place, : found.different + 1].tobytes())
+        text = pa.py_buffer(self._texts[place, : found.size].tobytes())
+        cells = pa.StringArray.from_buffers(found.different, offsets, text)
+        buffers = [pa.py_buffer(found.valid), pa.py_buffer(found.codes)]
+        return pa.DictionaryArray.from_buffers(CODED, len(found.codes), buffers, cells)
 
 
 @nb.njit(nogil=True, cache=True)
-def _number(data, left, right, slots, generation, chunk, text, spare, offsets, codes, valid, csv):  # type: ignore[no-untyped-def]
+def _number(data, left, right, slots, generation, chunk, text, spare, offsets, codes, valid, look):  # type: ignore[no-untyped-def]
     """Fill codes, bits, and the different cells' text and offsets; return how many they are, and their bytes.
 
     A chunk's keys are found first, while the table's places are fetched, then what stands there. `chunk`, int64[4,
@@ -132,13 +166,13 @@ def _number(data, left, right, slots, generation, chunk, text, spare, offsets, c
             word = load64(start)
             key = word if size == 8 else low_bytes(word, size & 7) | np.uint64(size) << _TOP
             set_int64(odds, odd, i)
-            odd += not csv or _is_odd(word, size)
+            odd += look == _FORMS or _is_odd(word, size)
             prefetch(table + 16 * _place(key))
             set_int64(keys, i, np.int64(key))
             set_int64(starts, i, start)
             set_int64(sizes, i, size)
         if odd:
-            _see_to_odd(keys, starts, sizes, odds, odd, spare.ctypes.data, csv)
+            _see_to_odd(keys, starts, sizes, odds, odd, spare.ctypes.data, look)
         known, there = different, numbers + 4 * first
         if settled:
             bits, different, end = _take_known(
@@ -171,7 +205,7 @@ def _place(key):  # type: ignore[no-untyped-def]
 
 
 @nb.njit
-def _see_to_odd(keys, starts, sizes, odds, odd, spare, csv):  # type: ignore[no-untyped-def]
+def _see_to_odd(keys, starts, sizes, odds, odd, spare, look):  # type: ignore[no-untyped-def]
     """Set right keys, starts and sizes of a chunk's odd cells; `spare` has room for what must be written anew.
 
     A long cell's key has 255 in its top byte. Up to seven bytes the size stands there, and a cell of eight bytes is its
@@ -180,9 +214,9 @@ def _see_to_odd(keys, starts, sizes, odds, odd, spare, csv):  # type: ignore[no-
     for j in range(odd):
         i = int64_at(odds, j)
         start, size = int64_at(starts, i), int64_at(sizes, i)
-        if not csv:
+        if look == _FORMS:
             start, size, spare = canonical_form(start, size, spare)
-        elif load8(start) == _QUOTE:
+        elif look == _QUOTES and load8(start) == _QUOTE:
             start, size, spare = _unquoted(start, size, spare)
         word = load64(start)
         if size < 8:

@@ -9,6 +9,7 @@ from itertools import chain
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from understudy import compiling as nb
 from understudy.hashing import (
@@ -135,11 +136,14 @@ def _add_spread(hashes, codes, sums):  # type: ignore[no-untyped-def]
 
 
 def _number_hashes(array: pa.Array, seed: int) -> UInt64s:
-    """Hash numbers and truth values."""
-    texts, numbers = read_texts(array), floats(array)
-    texts = rewrite(texts, np.isfinite(numbers) & (np.abs(numbers) >= _EXACT), _integers)
-    hashes = np.where(np.abs(numbers) < _EXACT, hash_numbers(numbers, seed), hash_strings(texts, seed))
-    hashes[np.asarray(array.is_null())] = 0
+    """Hash numbers and truth values by value, those of 2**53 and more by their text."""
+    numbers = floats(array)
+    hashes = hash_numbers(numbers, seed)
+    rest = ~(np.abs(numbers) < _EXACT)
+    if rest.any():
+        texts = read_texts(array.filter(pa.array(rest)))
+        texts = rewrite(texts, np.isfinite(numbers[rest]), _integers)
+        hashes[rest] = np.where(np.asarray(pc.equal(texts, "")), np.uint64(0), hash_strings(texts, seed))
     return hashes
 
 
