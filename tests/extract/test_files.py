@@ -145,6 +145,21 @@ def test_wide_rows_make_small_batches(tmp_path, monkeypatch):
         assert [row["a"] for batch in batches for row in batch.to_pylist()] == [str(n) for n in range(100)]
 
 
+def test_blank_lines_fill_no_memory(tmp_path, monkeypatch):
+    """However many blank lines follow each other, they are passed over piece by piece, and counted."""
+    monkeypatch.setattr(delimited, "BATCH_BYTES", 100)
+    monkeypatch.setattr(delimited, "BLOCK", 64)
+    stream = io.BytesIO(b"a,b\n" + b"\n" * 10_000 + b"1,2\n" + b"\r\n" * 5_000 + b"bad\n")
+    rejected, largest = Rejections(), 0
+    source = delimited._Source(stream, "x")
+    columns = delimited._header(source)
+    for records in delimited._records(source, columns, rejected):
+        largest = max(largest, len(source.window.data))
+        assert records.rows().to_pylist() in ([{"a": "1", "b": "2"}], [])
+    assert [sample.line for sample in rejected.samples] == [15_003]
+    assert largest < 1_000
+
+
 def test_line_that_never_ends_is_refused(tmp_path, monkeypatch):
     """A file that holds something else has no line ends; it is given up, and the line named, before it fills memory."""
     monkeypatch.setattr(delimited, "LONGEST", 1_000)

@@ -208,6 +208,8 @@ class _Source:
         """Number of the line with which the window begins."""
         self._blanks = blanks
         self._done = self._done_lines = 0
+        self._cuts: Cuts = np.empty((0, 0), np.int32)
+        self._faulty: npt.NDArray[np.int64] = np.empty((0, 4), np.int64)
         while not self.window.ended and self.window.size < len(codecs.BOM_UTF8):
             self.window.read_on(BLOCK)
         if self.window.bytes(0, len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
@@ -226,14 +228,23 @@ class _Source:
             at, good, bad = scan(window.data, at, window.size, window.ended, fields, blanks, cuts, good, bad, faulty)
             if good + bad == cuts.shape[1] or window.ended or (at >= BATCH_BYTES and good + bad):
                 break
+            if at >= BATCH_BYTES:  # of blank lines
+                self._look_over(at)
+                self._move_on()
+                at = 0
             self._read_on(at)
-        self._done = at
-        self._done_lines, ascii_only = look_over(window.data, 0, at)
+        ascii_only = self._look_over(at)
         return _Found(cuts[:, :good], faulty[:bad], at, ascii_only) if good + bad else None
 
     def lines(self, starts: Offsets) -> Offsets:
         """Return the numbers of the lines that begin at these places of the window, as an editor counts."""
         return self.line + np.searchsorted(np.flatnonzero(self.window.data[: self._done] == ord("\n")), starts)
+
+    def _look_over(self, size: int) -> bool:
+        """Take so many bytes to be done with, and tell whether all of them are ASCII."""
+        self._done = size
+        self._done_lines, ascii_only = look_over(self.window.data, 0, size)
+        return bool(ascii_only)
 
     def _move_on(self) -> None:
         self.window.drop(self._done)
@@ -248,9 +259,6 @@ class _Source:
             self._cuts = np.empty((fields + 1, room + 16), np.int32)[:, :room]
             self._faulty = np.empty((room, 4), np.int64)
         return self._cuts, self._faulty
-
-    _cuts: Cuts = np.empty((0, 0), np.int32)
-    _faulty: npt.NDArray[np.int64] = np.empty((0, 4), np.int64)
 
     def _read_on(self, at: int) -> None:
         """Read more behind an incomplete record that begins at `at`."""
