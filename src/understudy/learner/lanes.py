@@ -112,6 +112,27 @@ def add_to(typing_context, address, lanes):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def float_at(typing_context, address, index):  # type: ignore[no-untyped-def]
+    """Return one of the float32 that stand in a row at an address (int64)."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.load(builder.gep(_pointer(builder, args[0], _FLOAT), [args[1]]), align=4)
+
+    return types.float32(types.int64, types.int64), emit
+
+
+@intrinsic
+def id_at(typing_context, address, index):  # type: ignore[no-untyped-def]
+    """Return one of the uint32 that stand in a row at an address (int64), as int64."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        place = builder.gep(_pointer(builder, args[0], _INT), [args[1]])
+        return builder.zext(builder.load(place, align=4), ir.IntType(64))
+
+    return types.int64(types.int64, types.int64), emit
+
+
+@intrinsic
 def prefetch(typing_context, address):  # type: ignore[no-untyped-def]
     """Ask for the line of memory at an address (int64), to be written soon."""
 

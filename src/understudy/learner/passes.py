@@ -20,7 +20,9 @@ from understudy.learner.block import Block
 from understudy.learner.kernels import DISMAY, LOGISTIC, PULL, REACH, SOFTMAX, STARTLE, softmax
 from understudy.learner.lanes import (
     add_to,
+    float_at,
     floor,
+    id_at,
     lanes1,
     lanes4,
     lanes8,
@@ -36,13 +38,14 @@ from understudy.learner.lanes import (
     store,
     where_positive,
 )
+from understudy.memory import int64_at
 
 _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}  # all but the flags that would make NaN tests void
 _ONE, _NOT = np.float32(1), np.float32(0)
 
 Floats = npt.NDArray[np.float32]
 
-AHEAD = 8
+AHEAD = 4
 """Rows ahead for which memory is asked: about as long as it takes to come."""
 
 
@@ -98,22 +101,56 @@ def _within(x, bound):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(inline="always")
-def _scored(zero, row, rows, traits, weights, stride):  # type: ignore[no-untyped-def]
-    """Return one vector of a row's linear scores; `weights` is its address, `stride` the bytes between features."""
+def _addresses(rows, traits):  # type: ignore[no-untyped-def]
+    """Return where the columns of a block, and what is known of features, stand, and how wide rows are.
+
+    Numba counts references wherever an array is taken out of a tuple or handed on, at 10 ns each; a number is a number.
+    """
+    return (
+        rows.ones.ctypes.data,
+        np.int64(rows.ones.shape[1]),
+        rows.numbers.ctypes.data,
+        np.int64(rows.numbers.shape[1]),
+        rows.number_ids.ctypes.data,
+        rows.missing_ids.ctypes.data,
+        rows.indptr.ctypes.data,
+        rows.ids.ctypes.data,
+        rows.values.ctypes.data,
+        rows.labels.ctypes.data,
+        rows.weights.ctypes.data,
+        traits.ctypes.data,
+    )
+
+
+@nb.njit(inline="always")
+def _number(k, number, number_ids, missing_ids):  # type: ignore[no-untyped-def]
+    """Return the value and the feature of a row's k-th number; a missing one is a feature of its own, of value 1."""
+    if np.isnan(number):
+        return _ONE, id_at(missing_ids, k)
+    return number, id_at(number_ids, k)
+
+
+@nb.njit(inline="always")
+def _scored(zero, row, at, weights, stride):  # type: ignore[no-untyped-def]
+    """Return one vector of a row's linear scores.
+
+    `at` is what `_addresses` gave, `weights` an address, `stride` the bytes between features.
+    """
+    ones, width, numbers, count, number_ids, missing_ids, indptr, ids, values, _, _, traits = at
     scores = load(zero, weights)
-    for k in range(rows.ones.shape[1]):
-        f = np.int64(rows.ones[row, k])
+    for k in range(width):
+        f = id_at(ones + 4 * width * row, k)
         if f != 0:
             scores = scores + load(zero, weights + f * stride)
-    for k in range(rows.numbers.shape[1]):
-        x, f = rows.numbers[row, k], np.int64(rows.number_ids[k])
-        if np.isnan(x):
-            x, f = _ONE, np.int64(rows.missing_ids[k])
+    for k in range(count):
+        x, f = _number(k, float_at(numbers + 4 * count * row, k), number_ids, missing_ids)
         if x != 0 and f != 0:
-            scores = scores + spread(zero, _within(x * traits[f, 0], REACH)) * load(zero, weights + f * stride)
-    for k in range(rows.indptr[row], rows.indptr[row + 1]):
-        f = np.int64(rows.ids[k])
-        scores = scores + spread(zero, _within(rows.values[k] * traits[f, 0], REACH)) * load(zero, weights + f * stride)
+            x = _within(x * float_at(traits, 2 * f), REACH)
+            scores = scores + spread(zero, x) * load(zero, weights + f * stride)
+    for k in range(int64_at(indptr, row), int64_at(indptr, row + 1)):
+        f = id_at(ids, k)
+        x = _within(float_at(values, k) * float_at(traits, 2 * f), REACH)
+        scores = scores + spread(zero, x) * load(zero, weights + f * stride)
     return scores
 
 
@@ -135,57 +172,79 @@ def _step(place, sums, slopes, x, decay, rate, rate_l1, rate_l2):  # type: ignor
 
 
 @nb.njit(inline="always")
-def _stepped(row, rows, traits, weights, stride, slopes, rate, rate_l1, rate_l2):  # type: ignore[no-untyped-def]
+def _stepped(row, at, weights, stride, slopes, rate, rate_l1, rate_l2):  # type: ignore[no-untyped-def]
     """Move the weights of all of one row's features in one vector of lanes; arguments as for `_scored`."""
+    ones, width, numbers, count, number_ids, missing_ids, indptr, ids, values, _, _, traits = at
     sums = stride >> 1
     _step(weights, sums, slopes, _ONE, _NOT, rate, rate_l1, rate_l2)
-    for k in range(rows.ones.shape[1]):
-        f = np.int64(rows.ones[row, k])
+    for k in range(width):
+        f = id_at(ones + 4 * width * row, k)
         if f != 0:
-            _step(weights + f * stride, sums, slopes, _ONE, traits[f, 1], rate, rate_l1, rate_l2)
-    for k in range(rows.numbers.shape[1]):
-        x, f = rows.numbers[row, k], np.int64(rows.number_ids[k])
-        if np.isnan(x):
-            x, f = _ONE, np.int64(rows.missing_ids[k])
+            _step(weights + f * stride, sums, slopes, _ONE, float_at(traits, 2 * f + 1), rate, rate_l1, rate_l2)
+    for k in range(count):
+        x, f = _number(k, float_at(numbers + 4 * count * row, k), number_ids, missing_ids)
         if x != 0 and f != 0:
-            x = _within(x * traits[f, 0], PULL)
-            _step(weights + f * stride, sums, slopes, x, traits[f, 1], rate, rate_l1, rate_l2)
-    for k in range(rows.indptr[row], rows.indptr[row + 1]):
-        f = np.int64(rows.ids[k])
-        x = _within(rows.values[k] * traits[f, 0], PULL)
-        _step(weights + f * stride, sums, slopes, x, traits[f, 1], rate, rate_l1, rate_l2)
+            x = _within(x * float_at(traits, 2 * f), PULL)
+            _step(weights + f * stride, sums, slopes, x, float_at(traits, 2 * f + 1), rate, rate_l1, rate_l2)
+    for k in range(int64_at(indptr, row), int64_at(indptr, row + 1)):
+        f = id_at(ids, k)
+        x = _within(float_at(values, k) * float_at(traits, 2 * f), PULL)
+        _step(weights + f * stride, sums, slopes, x, float_at(traits, 2 * f + 1), rate, rate_l1, rate_l2)
 
 
 @nb.njit(inline="always")
-def _expect(row, rows, weights, stride):  # type: ignore[no-untyped-def]
-    """Ask for the memory that a row to come will need."""
-    for k in range(rows.ones.shape[1]):
-        prefetch(weights + np.int64(rows.ones[row, k]) * stride)
+def _expect(place, order, last, at, weights, stride):  # type: ignore[no-untyped-def]
+    """Ask for the memory that rows to come will need: for the rows first, half as far ahead for their features.
+
+    `order` is an address, of `last` row numbers.
+    """
+    ones, width, numbers, count, _, _, _, _, _, labels, importances, traits = at
+    if place + 2 * AHEAD < last:
+        row = int64_at(order, place + 2 * AHEAD)
+        for first in range(0, width, 16):
+            prefetch(ones + 4 * (width * row + first))
+        prefetch(numbers + 4 * count * row)
+        prefetch(labels + 4 * row)
+        prefetch(importances + 4 * row)
+    if place + AHEAD < last:
+        row = int64_at(order, place + AHEAD)
+        for k in range(width):
+            f = id_at(ones + 4 * width * row, k)
+            prefetch(weights + f * stride)
+            prefetch(traits + 8 * f)
 
 
 @nb.njit(inline="always")
 def _learn(zero, code, rows, order, traits, state, rates, l1, l2, losses):  # type: ignore[no-untyped-def]
     """Learn with all lanes in one vector."""
-    weights, stride = state.ctypes.data, 4 * state.shape[1]
+    at, weights, stride, totals = _addresses(rows, traits), state.ctypes.data, 4 * state.shape[1], losses.ctypes.data
+    labels, importances, visits, last = at[9], at[10], order.ctypes.data, len(order)
     rate = load(zero, rates.ctypes.data)
     rate_l1, rate_l2 = rate * load(zero, l1.ctypes.data), rate * load(zero, l2.ctypes.data)
-    for place in range(len(order)):
-        row = order[place]
-        if place + AHEAD < len(order):
-            _expect(order[place + AHEAD], rows, weights, stride)
-        scores = _scored(zero, row, rows, traits, weights, stride)
-        loss, slopes = _judged(code, scores, rows.labels[row], rows.weights[row])
-        add_to(losses.ctypes.data, loss)
-        _stepped(row, rows, traits, weights, stride, slopes, rate, rate_l1, rate_l2)
+    for place in range(last):
+        row = int64_at(visits, place)
+        _expect(place, visits, last, at, weights, stride)
+        scores = _scored(zero, row, at, weights, stride)
+        loss, slopes = _judged(code, scores, float_at(labels, row), float_at(importances, row))
+        add_to(totals, loss)
+        _stepped(row, at, weights, stride, slopes, rate, rate_l1, rate_l2)
 
 
 @nb.njit(inline="always")
 def _judge(zero, code, rows, order, traits, weights, losses):  # type: ignore[no-untyped-def]
-    address, stride = weights.ctypes.data, 4 * weights.shape[1]
-    for row in order:
-        scores = _scored(zero, row, rows, traits, address, stride)
-        loss, _ = _judged(code, scores, rows.labels[row], rows.weights[row])
-        add_to(losses.ctypes.data, loss)
+    at, address, stride, totals = (
+        _addresses(rows, traits),
+        weights.ctypes.data,
+        4 * weights.shape[1],
+        losses.ctypes.data,
+    )
+    visits, last = order.ctypes.data, len(order)
+    for place in range(last):
+        row = int64_at(visits, place)
+        _expect(place, visits, last, at, address, stride)
+        scores = _scored(zero, row, at, address, stride)
+        loss, _ = _judged(code, scores, float_at(at[9], row), float_at(at[10], row))
+        add_to(totals, loss)
 
 
 _COMPILED = {"nogil": True, "cache": True, "fastmath": _FAST, "error_model": "numpy"}
@@ -215,19 +274,19 @@ def _learn16(code, rows, order, traits, state, rates, l1, l2, losses):  # type: 
 def _learn_classes(rows, order, traits, state, lanes, rates, l1, l2, losses):  # type: ignore[no-untyped-def]
     """Learn with a score for each class, in as many vectors as it takes; the scores meet in memory."""
     zero, vector = lanes16(), 64
-    weights, stride, width = state.ctypes.data, 4 * state.shape[1], len(rates)
+    at, weights, stride, width = _addresses(rows, traits), state.ctypes.data, 4 * state.shape[1], len(rates)
     scores = np.zeros(width, np.float32)
     real, slopes = scores[:lanes], scores.ctypes.data
     for row in order:
         for first in range(0, 4 * width, vector):
-            store(slopes + first, _scored(zero, row, rows, traits, weights + first, stride))
+            store(slopes + first, _scored(zero, row, at, weights + first, stride))
         softmax(real, np.int64(rows.labels[row]), rows.weights[row], losses)
         for first in range(0, 4 * width, vector):
             rate = load(zero, rates.ctypes.data + first)
             rate_l1 = rate * load(zero, l1.ctypes.data + first)
             rate_l2 = rate * load(zero, l2.ctypes.data + first)
             slope = load(zero, slopes + first)
-            _stepped(row, rows, traits, weights + first, stride, slope, rate, rate_l1, rate_l2)
+            _stepped(row, at, weights + first, stride, slope, rate, rate_l1, rate_l2)
 
 
 @nb.njit(**_COMPILED)
@@ -252,12 +311,12 @@ def _judge16(code, rows, order, traits, weights, losses):  # type: ignore[no-unt
 
 @nb.njit(**_COMPILED)
 def _judge_classes(rows, order, traits, weights, width, lanes, losses):  # type: ignore[no-untyped-def]
-    address, stride = weights.ctypes.data, 4 * weights.shape[1]
+    at, address, stride = _addresses(rows, traits), weights.ctypes.data, 4 * weights.shape[1]
     scores = np.zeros(width, np.float32)
     real, slopes = scores[:lanes], scores.ctypes.data
     for row in order:
         for first in range(0, 4 * width, 64):
-            store(slopes + first, _scored(lanes16(), row, rows, traits, address + first, stride))
+            store(slopes + first, _scored(lanes16(), row, at, address + first, stride))
         softmax(real, np.int64(rows.labels[row]), rows.weights[row], losses)
 
 
