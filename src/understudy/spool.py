@@ -64,7 +64,7 @@ class SpoolWriter:
 
 class _ParquetWriter(SpoolWriter):
     def _open(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-        return pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, write_statistics=False)
+        return pq.ParquetWriter(path, schema, compression="lz4", write_statistics=False)
 
     def _close(self) -> None:
         self._writer.close()
