@@ -22,13 +22,13 @@ from understudy.recipe.expressions import Expression, Variable
 from understudy.recipe.transformations import CLIP, punctuation
 from understudy.values.single import Cell, read_number, read_text, read_truth
 
-LONG = 2_000
+LONG = 500
 """Characters of a text that are worth Python's while; kernels over a batch are faster beyond."""
 MANY = 256
 """Combinations of one output that are."""
 
 _LATEST = 1 << 13
-"""Words, and runs of them, whose hashes are remembered."""
+"""Words, runs of them and characters of which is remembered what they become."""
 
 Hashes: TypeAlias = tuple[int, ...]
 """The hashed values of one observation: a category, or any number of tokens."""
@@ -109,7 +109,7 @@ _READ: Mapping[Kind, Maker] = {
 
 
 def _quantile_bin(number_of: Maker, _: int, edges: Floats) -> Maker:
-    ascending: list[float] = edges.tolist()
+    ascending = np.ascontiguousarray(edges).data  # not a list: a thousand edges of many attributes would fill memory
 
     def hashes(cell: Cell) -> Hashes:
         number = number_of(cell)
@@ -146,11 +146,13 @@ def _lowercase(text_of: Maker, _: int, __: Floats) -> Maker:
 
 
 class _Lower(dict[int, str]):
-    """The lower case of every character so far, as Arrow has it: one for one, and by its version of Unicode."""
+    """The lower case of the first characters to come, as Arrow has it: one for one, and by its version of Unicode."""
 
     def __missing__(self, point: int) -> str:
-        self[point] = pc.utf8_lower(pa.scalar(chr(point))).as_py()
-        return self[point]
+        lower: str = pc.utf8_lower(pa.scalar(chr(point))).as_py()
+        if len(self) < _LATEST:
+            self[point] = lower
+        return lower
 
 
 _LOWER = _Lower()

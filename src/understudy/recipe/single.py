@@ -24,7 +24,7 @@ from understudy.values.single import Cell, rounded
 __all__ = ["Plan", "Reader", "Unfit"]
 
 ROOM = 1 << 14
-"""Values that a plan remembers, those of all its columns together; and as many tokens of all its outputs."""
+"""Values that a plan remembers, those of all its columns together; as many categories of all outputs, and tokens."""
 BRIEF = 64
 """Characters of a text that is remembered, at most."""
 
@@ -57,7 +57,7 @@ class Plan(Generic[Part]):
         `texts` promises that values are nothing but texts.
         """
         room = _shared(max(len(readers), len(recipe.outputs)))
-        compiler = _Compiler(recipe.learned, _Writer(known, part, _shared(sum(map(_has_tokens, recipe.outputs)))))
+        compiler = _Compiler(recipe.learned, _Writer(known, part, recipe.outputs))
         places = [compiler.place(output) for output in recipe.outputs]
         names = dict.fromkeys((*readers, *compiler.makers))
         self._names = tuple(readers)
@@ -224,10 +224,13 @@ def _only_attribute(expression: Expression) -> str | None:
 class _Writer:
     """Turns what an output gives into the parts of its features."""
 
-    def __init__(self, known: Callable[[int], Any], part: Callable[[Any, float], Any], room: int) -> None:
+    def __init__(
+        self, known: Callable[[int], Any], part: Callable[[Any, float], Any], outputs: Sequence[Expression]
+    ) -> None:
         self._known = known
         self._part = part
-        self._room = room
+        self._room = _shared(len(outputs))
+        self._room_of_tokens = _shared(sum(map(_has_tokens, outputs)))
 
     def output(self, output: Expression, learned: Mapping[Expression, Floats]) -> Maker:
         """Compile an output of one attribute: its cell to parts."""
@@ -240,9 +243,13 @@ class _Writer:
     def hashes(self, output: Expression) -> Callable[[Hashes], Parts]:
         """Return what makes parts of an output's hashes: 1 for the only one, 1/sqrt(k) for each of k different ones."""
         seed, known, part = hash_text(output.text, 0), self._known, self._part
-        known_of = lru_cache(self._room)(lambda value_hash: known(mix(seed ^ value_hash)))
+        room = self._room_of_tokens if _has_tokens(output) else self._room
+        known_of = lru_cache(room)(lambda value_hash: known(mix(seed ^ value_hash)))
 
         def parts(hashes: Hashes) -> Parts:
+            if len(hashes) == 1:
+                found = known_of(hashes[0])
+                return () if found is None else (part(found, 1.0),)
             distinct = dict.fromkeys(hashes)
             value = _share(len(distinct))
             return tuple([part(found, value) for found in map(known_of, distinct) if found is not None])
