@@ -30,7 +30,6 @@ from understudy.values import (
 from understudy.values.cells import NumberCells
 
 TEXT_SEED = 0x57A7
-_NULL = ordered_keys(np.array([np.nan]))[0]
 _EMPTY = np.uint64(hash_text("", TEXT_SEED))
 _MISSING = pa.array(sorted(MISSING_WORDS | {""}))
 _CELLS_PER_ROW = 4
@@ -140,8 +139,7 @@ def _as_read(cells: pa.Array, read: NumberCells) -> ReadNumbers:
         words = pc.utf8_lower(read_texts(cells.take(pa.array(unread))))
         nothing = np.asarray(pc.is_in(words, value_set=_MISSING))
         missing, invalid = unread[nothing], unread[~nothing]
-    keys = np.empty(len(cells) + 1, np.uint64)
-    keys[:-1], keys[-1] = ordered_keys(read.values), _NULL
+    keys = ordered_keys(np.append(read.values, np.nan))
     return ReadNumbers(read.values, keys, missing, invalid)
 
 
