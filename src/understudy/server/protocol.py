@@ -56,7 +56,7 @@ class Protocol(HttpToolsProtocol):
         """Read what has come; refuse what is neither body nor answer, nor ends."""
         self._loose_bytes += len(data)
         super().data_received(data)
-        if self._held is not None:
+        if self._held is not None and not self.transport.is_closing():
             self._go_the_usual_way()  # the rest of its body is to come
         if self._in_head and self._head_timer is None:
             self._wait_for_head()
@@ -147,8 +147,6 @@ class Protocol(HttpToolsProtocol):
     def _go_the_usual_way(self) -> None:
         """Let a request that was held take its way through ASGI, with what has come of its body."""
         body, self._held = self._held, None
-        if self.transport.is_closing():
-            return
         self._begin()
         if body:
             super().on_body(body)
