@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from understudy.ahead import ahead
+from understudy.ahead import ahead, side_by_side
 
 
 def test_items_come_in_order():
@@ -67,3 +67,18 @@ def test_no_more_is_made_than_asked_for():
     time.sleep(0.05)
     assert len(made) <= 5
     items.close()
+
+
+def test_functions_side_by_side_give_their_results_in_order():
+    """Whatever takes longest, results come in the order of the items; what one raises is raised in its place."""
+
+    def slow_at_first(number):
+        time.sleep(0.02 if number == 0 else 0)
+        if number == 7:
+            raise ValueError("the seventh")
+        return number * number
+
+    seen = []
+    with pytest.raises(ValueError, match="the seventh"):
+        seen.extend(iter_into(seen, side_by_side(slow_at_first, iter(range(20)), threads=3)))
+    assert seen == [0, 1, 4, 9, 16, 25, 36]

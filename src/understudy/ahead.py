@@ -1,4 +1,4 @@
-"""An iterator that works ahead in a thread of its own: what is heavy in it runs beside what is heavy in its user.
+"""Iterators that work in threads of their own: what is heavy in them runs beside what is heavy in their user.
 
 >>> list(ahead(iter("abc")))
 ['a', 'b', 'c']
@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _DONE = object()
 
@@ -40,6 +43,22 @@ def ahead(items: Iterator[Item], most: int = 2) -> Iterator[Item]:
             while True:
                 made.get_nowait()  # a thread that waits for room finds some
         thread.join()
+
+
+def side_by_side(function: Callable[[Item], Result], items: Iterator[Item], threads: int = 2) -> Iterator[Result]:
+    """Yield function(item) of each item in order, so many of them made at a time.
+
+    >>> list(side_by_side(str.upper, iter("abc")))
+    ['A', 'B', 'C']
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        made: deque[Future[Result]] = deque()
+        for item in items:
+            made.append(pool.submit(function, item))
+            if len(made) > threads:
+                yield made.popleft().result()
+        while made:
+            yield made.popleft().result()
 
 
 def _make(items: Iterator[Any], made: queue.Queue[Any], stopped: threading.Event) -> None:

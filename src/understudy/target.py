@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from understudy.schema import ModelType
-from understudy.values import FALSE_WORDS, TRUE_WORDS, read_numbers, read_texts, read_truths
+from understudy.values import CODED, FALSE_WORDS, TRUE_WORDS, read_numbers, read_texts, read_truths
+from understudy.values.coded import coded
 
 Codes = npt.NDArray[np.float64]
 
@@ -37,6 +38,9 @@ class Target(msgspec.Struct, frozen=True):
 
         NaN stands for a cell that is empty or cannot be read; a label that is none of the classes is NaN, too.
         """
+        if cells.type == CODED:
+            column = coded(cells)
+            return np.append(self.codes(column.cells), np.nan)[column.codes]
         if self.type is ModelType.REGRESSION:
             return read_numbers(cells).values
         codes = _places(read_texts(cells), self.classes)

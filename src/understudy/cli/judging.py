@@ -42,7 +42,7 @@ def evaluate_file(project: Project, file: str | None, model_id: str | None) -> d
             usable = _labelled(predictor, batch)
             unused += batch.num_rows - usable.num_rows
             if usable.num_rows:
-                rows.add(usable, np.zeros(0, np.uint64))
+                rows.add(rows.scored(usable, np.zeros(0, np.uint64)))
     if not rows.rows:
         raise InvalidInput(f"no row of {file} has a usable {predictor.model.target.name!r}", "Give labelled rows.")
     evaluation = summarise(rows.scores, _training_summary(entity.document), unused=unused)

@@ -306,13 +306,16 @@ def first_pass(
     pool: Executor,
     report: Callable[[CandidateReport], None],
     advance: Callable[[int], None],
-) -> tuple[list[Group], dict[Candidate, float]]:
+) -> tuple[list[Group], dict[Candidate, float], Block]:
     """Do what `one_pass` does, but drop the worse half on the way, where that saves work and nobody needs folds.
 
-    Progressive loss is honest here: no row was seen before. Return the groups that are left, and their losses.
+    Progressive loss is honest here: no row was seen before. Return the groups that are left, their losses, and the rows
+    that are held out from some group, which never are more than fit in memory.
     """
     under_way, rungs = _Pass(problem, 1, pool), [round(share * problem.rows.count) for share in EARLY_RUNGS]
+    held = []
     for block, whole in problem.rows.passing(1):
+        held.append(block.take(np.flatnonzero(problem.parts(block) >= 0)))
         cuts = [rung - under_way.visited for rung in rungs if 0 < rung - under_way.visited < len(whole)]
         for order in np.split(whole, cuts):
             under_way.visit(groups, block, order)
@@ -320,7 +323,9 @@ def first_pass(
             if under_way.visited in rungs and problem.validation.parts == 1 and _crowded(groups, 1):
                 groups = _halved(problem, groups, under_way, report)
     under_way.end(groups)
-    return groups, {candidate: under_way.loss(candidate) for candidate in alive_in(groups)}
+    gathered = join(held)
+    ordered = gathered.take(np.argsort(gathered.numbered))  # whatever blocks the rows lay in
+    return groups, {candidate: under_way.loss(candidate) for candidate in alive_in(groups)}, problem.ready(ordered)
 
 
 def _halved(
@@ -354,14 +359,15 @@ class Choice:
     passes: int
     group: Group | None
     """It alone, having learned from all rows but the validation part; None where more passes were tried, or folds."""
+    held: Block
+    """The rows that were held out, ready to be learned."""
 
     def learn_held_out(self, problem: Problem) -> Group:
         """Let it learn from the validation part, too."""
         assert self.group is not None
         before = self.group.weights.copy()
-        held, parts = _held_out(problem)
-        order = np.argsort(problem.rows.lots(held.numbered))
-        replace(self.group, part=ALL_ROWS).learn(problem, self.passes, held, order, parts)
+        order = np.argsort(problem.rows.lots(self.held.numbered))
+        replace(self.group, part=ALL_ROWS).learn(problem, self.passes, self.held, order, problem.parts(self.held))
         if self.group.mean is None:
             return self.group
         return replace(self.group, mean=self.group.mean + _share(self.passes) * (self.group.weights - before))
@@ -382,11 +388,11 @@ def choose(
         for part in range(validation.parts)
         for together in grouped(candidates, problem.outputs)
     ]
-    held, parts = _held_out(problem)
     best = (np.inf, candidates[0], 1)
     for number in range(1, passes + 1):
         if number == 1:
-            groups, progressive = first_pass(problem, groups, pool, report, advance)
+            groups, progressive, held = first_pass(problem, groups, pool, report, advance)
+            parts = problem.parts(held)
         else:
             groups = [group.remembering() for group in groups]
             progressive = one_pass(problem, groups, number, pool)
@@ -404,7 +410,7 @@ def choose(
     _, candidate, passes = best
     last = validation.parts == 1 and passes == number and _worth_ending(problem, passes)
     (group,) = regrouped(groups, (candidate,), problem.outputs, problem.code) if last else (None,)
-    return Choice(candidate, passes, group)
+    return Choice(candidate, passes, group, held)
 
 
 def _worth_ending(problem: Problem, passes: int) -> bool:
@@ -416,16 +422,6 @@ def _worth_ending(problem: Problem, passes: int) -> bool:
 def _crowded(groups: list[Group], parts: int) -> bool:
     """Tell whether fewer candidates would make a pass cheaper."""
     return len(groups) > parts or sum(group.state.nbytes for group in groups) > CACHED_BYTES
-
-
-def _held_out(problem: Problem) -> tuple[Block, npt.NDArray[np.int64]]:
-    """Gather the rows that some group holds out, with their parts; never more than fit in memory."""
-    gathered = []
-    for block in problem.rows.blocks():
-        parts = problem.parts(block)
-        gathered.append(block.take(np.flatnonzero(parts >= 0)))
-    held = problem.ready(join(gathered))
-    return held, problem.parts(held)
 
 
 def _judged(

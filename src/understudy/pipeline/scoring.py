@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from understudy.ahead import ahead
+from understudy.ahead import ahead, side_by_side
 from understudy.datasource import Part
 from understudy.hashing import UInt64s
 from understudy.metrics.binary import BinaryScores
@@ -59,6 +59,19 @@ class _Told(NamedTuple):
     probability: npt.NDArray[np.float32] | None = None
 
 
+class _Scored(NamedTuple):
+    """Rows as all models see them."""
+
+    cells: pa.Array
+    """The target."""
+    labels: Floats
+    scores: Scores
+    """The challenger's."""
+    told: dict[str, _Told]
+    """What the gate asks, by the part that a model plays."""
+    keys: UInt64s
+
+
 @dataclass
 class HeldOut:
     """The held-out rows of a run as the models see them, in the space of the challenger's classes."""
@@ -81,19 +94,24 @@ class HeldOut:
         others = [label for rival in self.rivals.values() for label in rival.model.target.classes]
         self._classes = list(dict.fromkeys([*self.target.classes, *others]))
 
-    def add(self, extracted: pa.RecordBatch, keys: UInt64s) -> None:
-        """Score more rows."""
+    def scored(self, extracted: pa.RecordBatch, keys: UInt64s) -> _Scored:
+        """Score rows, by all models; changes nothing, so that threads may do it side by side."""
         observations = self.challenger.observe(self.challenger.as_trained(extracted))
         cells = observations.column(self.target.name)
-        scores = self.challenger.model.score(observations)
-        labels = self._codes(cells)
-        _accumulate(self.scores, read_texts(cells), labels, scores)
-        self._answers.setdefault(CHALLENGER, []).append(self._told(labels, scores, self.target))
+        scores, labels = self.challenger.model.score(observations), self._codes(cells)
+        told = {CHALLENGER: self._told(labels, scores, self.target)}
         for part, rival in self.rivals.items():
-            told = self._told(labels, rival.score(extracted), rival.model.target)
+            told[part] = self._told(labels, rival.score(extracted), rival.model.target)
+        return _Scored(cells, labels, scores, told, keys)
+
+    def add(self, rows: _Scored) -> None:
+        """Take in rows that were scored."""
+        _accumulate(self.scores, rows.cells, rows.labels, rows.scores)
+        for part, told in rows.told.items():
             self._answers.setdefault(part, []).append(told)
-        self._keys.append(keys)
-        self._labels.append(labels if self.target.type is ModelType.REGRESSION else labels.astype(np.float32))
+        self._keys.append(rows.keys)
+        whole = self.target.type is ModelType.REGRESSION
+        self._labels.append(rows.labels if whole else rows.labels.astype(np.float32))
 
     def paired(self, part: str, chosen: npt.NDArray[np.bool_]) -> Paired | None:
         """Return a rival's and the challenger's answers to the chosen rows; None without the rival or without rows."""
@@ -146,9 +164,9 @@ def comparable(one: Target, other: Target) -> bool:
     return one.type is not ModelType.BINARY or set(one.classes) == set(other.classes)
 
 
-def _accumulate(seen: AnyScores, texts: pa.Array, labels: Floats, scores: Scores) -> None:
+def _accumulate(seen: AnyScores, cells: pa.Array, labels: Floats, scores: Scores) -> None:
     if isinstance(seen, ClassScores):
-        seen.add(seen.codes(texts), scores)
+        seen.add(seen.codes(read_texts(cells)), scores)
     else:
         seen.add(labels, scores)
 
@@ -158,7 +176,9 @@ def score_held_out(
 ) -> HeldOut:
     """Let the challenger and its rivals score all held-out rows of the run."""
     held_out = HeldOut(challenger, rivals)
-    for extracted, keys in ahead(held_out_rows(workspace)):
-        held_out.add(extracted, keys)
-        progress.advance(len(keys))
+    functions = [model for model in (challenger, *rivals.values()) if model.transform is not None]
+    threads = 1 if functions else 2  # a project's function need not bear to be run twice at a time
+    for rows in side_by_side(lambda row: held_out.scored(*row), ahead(held_out_rows(workspace)), threads):
+        held_out.add(rows)
+        progress.advance(len(rows.keys))
     return held_out
