@@ -49,12 +49,13 @@ def main(way: str, folder: Path, known: int, rows: int) -> None:
         ready = [features_of([record]) for record in records[known:]]
         one_by_one(predict, learner.learn_one, ready, labels[known:])
     else:
-        one_by_one(
-            lambda record: predict(features_of([record])),
-            lambda record, label: learner.learn_one(features_of([record]), label),
-            records[known:],
-            labels[known:],
-        )
+        seen: list[Features] = []
+
+        def predict_record(record: Record) -> float:
+            seen[:] = [champion.features(record)]
+            return predict(seen[0])
+
+        one_by_one(predict_record, lambda _, label: learner.learn_one(seen[0], label), records[known:], labels[known:])
 
 
 def seen_by(predictor: Predictor) -> Callable[[Sequence[Record]], Features]:

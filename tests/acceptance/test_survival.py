@@ -32,11 +32,13 @@ def _kill_while_learning(project, seconds):
 
 def test_killed_run_leaves_the_champion_and_the_next_run_good(learned):
     """`kill -9` at random moments: the champion or a whole new one answers; the next run is as if nothing was."""
-    chance, killed = random.Random(5), 0
+    began = time.monotonic()
+    learned.do("learn", "--dry-run")
+    chance, killed, whole = random.Random(5), 0, time.monotonic() - began
     for number in range(3):
         write_csv(learned.folder / "calls.csv", calls(450 + 50 * number))
         before = {learned.champion: learned.answer(**RECORD)}
-        killed += _kill_while_learning(learned, chance.uniform(0.8, 2.0))
+        killed += _kill_while_learning(learned, chance.uniform(0.4, 0.9) * whole)
         answer = learned.answer(**RECORD)
         assert before.get(answer["model_id"], answer) == answer
         assert answer["model_id"] == learned.champion
