@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from understudy.ahead import ahead, side_by_side
+from understudy.ahead import ahead, starmap_side_by_side
 
 
 def test_items_come_in_order():
@@ -80,5 +80,7 @@ def test_functions_side_by_side_give_their_results_in_order():
 
     seen = []
     with pytest.raises(ValueError, match="the seventh"):
-        seen.extend(iter_into(seen, side_by_side(slow_at_first, iter(range(20)), threads=3)))
+        seen.extend(
+            iter_into(seen, starmap_side_by_side(slow_at_first, ((number,) for number in range(20)), threads=3))
+        )
     assert seen == [0, 1, 4, 9, 16, 25, 36]

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from acceptance.stage import ROOT, append_csv, calls, calls_project, shared, write_csv
-from understudy import pipeline
+from understudy import pipeline, training
 from understudy.config import load
-from understudy.errors import UnderstudyError
+from understudy.errors import TrainingError, UnderstudyError
 from understudy.house import House
 from understudy.pipeline.observations import kept_observations
 from understudy.spool import read_rows
@@ -169,3 +169,16 @@ def test_head_of_the_banking_example_is_learned(tmp_path):
     document = pipeline.learn(load(tmp_path))
     assert document["rows"]["extracted"] == 3_000
     assert document["metrics"]["auc"] > 0.8
+
+
+def test_rows_of_a_run_that_learned_nothing_are_not_kept(project, monkeypatch):
+    """Rows are kept while learning goes on; where it fails, they go again."""
+
+    def failing(*_):
+        raise TrainingError("nothing to learn", "Give more rows.")
+
+    monkeypatch.setattr(training.Trainer, "finish", failing)
+    with pytest.raises(TrainingError):
+        pipeline.learn(load(project.folder))
+    objects = House(load(project.folder)).objects
+    assert not [*objects.iter_names("uploads/"), *objects.iter_names("keys/")]

@@ -10,7 +10,7 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -19,11 +19,15 @@ Result = TypeVar("Result")
 
 _DONE = object()
 
+GRACE = 1.0
+"""Seconds that a thread is given to end."""
 
-def ahead(items: Iterator[Item], most: int = 2) -> Iterator[Item]:
+
+def ahead(items: Iterator[Item], most: int = 2) -> Generator[Item, None, None]:
     """Yield the items in order, made in a thread, at most so many before they are asked for.
 
-    What the iterator raises is raised here, after the items before it. Whoever stops early stops the thread, too.
+    What the iterator raises is raised here, after the items before it. Whoever stops early stops the thread, too, but
+    does not wait longer than GRACE for it: it may hang on a source that is closed only then.
     """
     made: queue.Queue[Any] = queue.Queue(most)
     stopped = threading.Event()
@@ -42,19 +46,21 @@ def ahead(items: Iterator[Item], most: int = 2) -> Iterator[Item]:
         with contextlib.suppress(queue.Empty):
             while True:
                 made.get_nowait()  # a thread that waits for room finds some
-        thread.join()
+        thread.join(GRACE)
 
 
-def side_by_side(function: Callable[[Item], Result], items: Iterator[Item], threads: int = 2) -> Iterator[Result]:
-    """Yield function(item) of each item in order, so many of them made at a time.
+def starmap_side_by_side(
+    function: Callable[..., Result], items: Iterator[tuple[Any, ...]], threads: int = 2
+) -> Iterator[Result]:
+    """Yield function(*item) of each item in order, so many of them made at a time.
 
-    >>> list(side_by_side(str.upper, iter("abc")))
-    ['A', 'B', 'C']
+    >>> list(starmap_side_by_side(pow, iter([(2, 3), (3, 2)])))
+    [8, 9]
     """
     with ThreadPoolExecutor(threads) as pool:
         made: deque[Future[Result]] = deque()
         for item in items:
-            made.append(pool.submit(function, item))
+            made.append(pool.submit(function, *item))
             if len(made) > threads:
                 yield made.popleft().result()
         while made:
@@ -64,9 +70,9 @@ def side_by_side(function: Callable[[Item], Result], items: Iterator[Item], thre
 def _make(items: Iterator[Any], made: queue.Queue[Any], stopped: threading.Event) -> None:
     try:
         for item in items:
-            made.put((item, None))
             if stopped.is_set():
-                break
+                return
+            made.put((item, None))
     except BaseException as error:  # noqa: BLE001 - it is raised where the items are used
         made.put((None, error))
     else:

@@ -32,18 +32,17 @@ class EvenSample:
 
     def __init__(self, limit_rows: int = LIMIT_ROWS) -> None:
         self._limit = limit_rows
-        self.stride = 1
-        """Every so many-th row is kept, from the first on."""
+        self._stride = 1
         self._seen = 0
         self._batches: list[pa.RecordBatch] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take the stream's next rows; all batches have one schema."""
-        first = -self._seen % self.stride
+        first = -self._seen % self._stride
         self._seen += batch.num_rows
-        self._batches.append(_every(batch, first, self.stride))
+        self._batches.append(_every(batch, first, self._stride))
         while self._kept > self._most(batch.num_columns):
-            self.stride *= 2
+            self._stride *= 2
             self._batches = list(_halved(self._batches))
 
     def table(self) -> pa.Table:
@@ -63,6 +62,18 @@ class EvenSample:
 def most_rows(columns: int) -> int:
     """Return how many rows of so many columns a sample may hold."""
     return min(LIMIT_ROWS, max(LEAST_ROWS, LIMIT_CELLS // max(columns, 1)))
+
+
+def stride(rows: int, columns: int) -> int:
+    """Return the stride that an `EvenSample` of so many rows of so many columns ends with.
+
+    >>> stride(100_000, 21), stride(100_001, 21)
+    (1, 2)
+    """
+    found = 1
+    while -(-rows // found) > most_rows(columns):
+        found *= 2
+    return found
 
 
 def _halved(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:

@@ -26,8 +26,10 @@ class SpoolWriter:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path = path
         self._partial = path.with_name(path.name + ".partial")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = self._open(self._partial, schema)
+        with storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._partial.unlink(missing_ok=True)  # it may be another name of rows that are wanted
+            self._writer = self._open(self._partial, schema)
 
     def _open(self, path: Path, schema: pa.Schema) -> Any:
         self._file = pa.OSFile(str(path), "wb")
@@ -72,6 +74,15 @@ class _ParquetWriter(SpoolWriter):
 
 def _write_failed(path: Path, error: OSError) -> StoreError:
     return StoreError(f"rows could not be written to {path}: {error}", "Free some space and run the command again.")
+
+
+@contextlib.contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Say which file it was where one cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise _write_failed(path, error) from None
 
 
 def write_rows(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
@@ -123,12 +134,13 @@ def _reading(path: Path) -> Iterator[None]:
 def link_or_copy(source: Path, target: Path) -> None:
     """Let `target` be the same bytes as `source`, without a copy where the file system can; atomically."""
     partial = target.with_name(target.name + ".partial")
-    partial.unlink(missing_ok=True)
-    try:
-        os.link(source, partial)
-    except OSError:
+    with storing(target):
+        partial.unlink(missing_ok=True)
         try:
-            shutil.copyfile(source, partial)
-        except OSError as error:
-            raise _write_failed(target, error) from None
-    partial.replace(target)
+            try:
+                os.link(source, partial)
+            except OSError:
+                shutil.copyfile(source, partial)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)

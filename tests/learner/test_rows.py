@@ -1,8 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 
-from learner.worlds import features_of, rows_of, take
+from learner.worlds import features_of, rows_of, same, take
 from understudy.errors import InvalidInput, UsageError
+from understudy.features import FeatureColumns, Number, Single, Tokens
+from understudy.learner.learner import learn
 from understudy.learner.rows import Rows
 
 
@@ -68,3 +72,65 @@ def test_row_that_is_not_finite_is_refused_and_none_is_kept():
         rows.append(features_of(np.zeros((2, 1))), np.zeros(3))
     assert rows.count == 3
     assert len(visited(rows, 1)) == 3
+
+
+def test_spilled_rows_come_back_where_some_have_no_tokens(tmp_path):
+    """Pieces without any token beside pieces with some: every row has its own again, and learning has the same bits."""
+    rng = np.random.default_rng(4)
+    sizes = np.where(rng.random(3000) < 0.9, 0, rng.integers(1, 4, 3000))
+    sizes[:400] = 0
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    columns = FeatureColumns(
+        3000,
+        (
+            Single(np.array([5, 6], np.uint64), rng.integers(0, 2, 3000).astype(np.int32)),
+            Tokens(offsets, rng.integers(10, 60, offsets[-1]).astype(np.uint64)),
+        ),
+    )
+    labels = rng.integers(0, 2, 3000).astype(float)
+    kept, spilled = Rows(), Rows(tmp_path, memory=4_000)
+    for rows in (kept, spilled):
+        for first in range(0, 3000, 150):
+            rows.append(part_of(columns, first, first + 150), labels[first : first + 150])
+    for block in spilled.blocks():
+        assert (np.diff(block.indptr) == sizes[block.numbered]).all()
+        assert len(block.ids) == block.indptr[-1]
+    assert same(learn(kept, "logistic", 1), learn(spilled, "logistic", 1))
+
+
+def part_of(columns, first, last):
+    """Return some of the rows of feature columns."""
+    single, tokens = columns.columns
+    offsets = tokens.offsets[first : last + 1]
+    keys = tokens.keys[offsets[0] : offsets[-1]]
+    return FeatureColumns(
+        last - first, (Single(single.keys, single.codes[first:last]), Tokens(offsets - offsets[0], keys))
+    )
+
+
+@pytest.mark.parametrize("cuts", [[], [0], [100], [100, 150, 150], [50, 199], [200]])
+def test_numbers_are_learned_whatever_the_last_batch_holds(cuts):
+    """A last batch that is empty, all missing, or without a missing number takes no feature from the rows before."""
+    numbers = np.concatenate([np.linspace(-1, 1, 100), np.full(50, np.nan), np.linspace(0.5, 1, 50)])
+    labels = (np.nan_to_num(numbers, nan=2.0) > 0).astype(float)
+    rows = Rows()
+    for first, last in itertools.pairwise([0, *cuts, 200]):
+        rows.append(FeatureColumns(last - first, (Number(7, 8, numbers[first:last]),)), labels[first:last])
+    fit = learn(rows, "logistic", 1)
+    assert fit.keys.tolist() == [7, 8]
+    assert same(fit, learn(whole(numbers, labels), "logistic", 1))
+
+
+def whole(numbers, labels):
+    """Append the same rows at once."""
+    rows = Rows()
+    rows.append(FeatureColumns(len(labels), (Number(7, 8, numbers),)), labels)
+    return rows
+
+
+def test_rows_that_are_being_learned_take_no_more():
+    """Appending after learning is refused: the vocabulary is closed."""
+    rows = rows_of(features_of(np.zeros((30, 1))), np.arange(30) % 2.0)
+    learn(rows, "logistic", 1)
+    with pytest.raises(UsageError, match="being learned"):
+        rows.append(features_of(np.zeros((1, 1))), np.zeros(1))

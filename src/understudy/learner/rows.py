@@ -60,7 +60,7 @@ class Rows:
     ) -> None:
         self.vocabulary = Vocabulary(max_features)
         self.count = 0
-        self.entries = 0
+        self._closed = False
         self.seed = seed
         self.shuffle = shuffle
         self._folder = folder
@@ -80,8 +80,10 @@ class Rows:
         The features of all rows come in the same form. Raises InvalidInput, and keeps none of them, where something is
         not finite or a weight is below 0.
         """
-        weights = np.ones(features.rows, np.float32) if weights is None else np.asarray(weights, np.float32)
-        labels = np.asarray(labels, np.float32)
+        if self._closed:
+            raise UsageError("these rows are being learned from already", "Append all rows before.")
+        weights = np.ascontiguousarray(np.ones(features.rows) if weights is None else weights, np.float32)
+        labels = np.ascontiguousarray(labels, np.float32)
         if not len(labels) == len(weights) == features.rows:
             raise UsageError(
                 f"{features.rows:,} rows came with {len(labels):,} labels and {len(weights):,} weights",
@@ -115,6 +117,7 @@ class Rows:
         """Take no more rows, and give up the memory for it."""
         self._settled()
         self.vocabulary.close()
+        self._closed = True
 
     def blocks(self) -> Iterator[Block]:
         """Read all rows, block after block, in the order in which they are kept."""

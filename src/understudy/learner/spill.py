@@ -40,7 +40,12 @@ class SpillFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise StoreError(
+                f"{path} could not be made: {error.strerror}", "Free some space and run it again."
+            ) from None
         weakref.finalize(self, os.close, self._file)
         self._end = 0
         self._shapes: tuple[int, int] = (0, 0)
@@ -52,8 +57,6 @@ class SpillFile:
         self._shapes = block.ones.shape[1], block.numbers.shape[1]
         columns = {**block._asdict(), "lengths": np.diff(block.indptr)}
         arrays = [np.ascontiguousarray(columns[name], kind) for name, kind in _COLUMNS.items()]
-        if not len(block.ids):
-            arrays[list(_COLUMNS).index("lengths")] = np.zeros(0, np.int32)
         try:
             written = os.writev(self._file, [array.data for array in arrays if array.size])
         except OSError as error:
@@ -70,14 +73,13 @@ class SpillFile:
         columns = self._columns(bucket, len(_COLUMNS))
         rows, (ones, numbers) = len(columns["labels"]), self._shapes
         none = np.zeros(0, np.uint32)
-        lengths = columns["lengths"] if len(columns["ids"]) else np.zeros(rows, np.int32)
         return Block(
             columns["numbered"],
             columns["ones"].reshape(rows, ones),
             columns["numbers"].reshape(rows, numbers),
             none,
             none,
-            np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]),
+            np.concatenate([[0], np.cumsum(columns["lengths"], dtype=np.int64)]),
             columns["ids"],
             columns["values"],
             columns["labels"],

@@ -300,7 +300,9 @@ class Vocabulary:
         """Return the ids of a number and of its being missing; float32 values [n], of which some tell the scale."""
         missing = int(np.count_nonzero(np.isnan(values)))
         times = np.array([np.count_nonzero(values) - missing, missing], np.uint32)
-        ids = self._grown(np.array([column.key, column.missing], np.uint64), times, np.array([0, 1], np.float32))
+        keys = np.array([column.key, column.missing], np.uint64)
+        ids = self._grown(keys, times, np.array([0, 1], np.float32))
+        _look_up(keys, self._known, self._table, ids)  # what these rows lack may be known of earlier ones
         if ids[0]:
             for some in telling:
                 self._known["scale"][ids[0]] = _rescale_all(self._known["scale"][ids[0]], values[some])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from understudy.ahead import ahead
 from understudy.datasource import Part
@@ -29,17 +29,6 @@ MOSTLY = 0.5
 """Share of invalid cells from which an attribute's type is probably wrong."""
 
 
-def training_sample(run: Run) -> pa.Table:
-    """Return the training rows among the sampled observations, the target in stored form."""
-    observed, workspace = run.observed, run.workspace
-    parts = workspace.read_parts()[:: observed.stride]
-    sample = pq.read_table(workspace.observed_sample).combine_chunks()
-    target = observed.target
-    cells = target.stored(sample.column(target.name).combine_chunks())
-    sample = sample.set_column(sample.column_names.index(target.name), target.name, cells)
-    return sample.filter(pa.array(parts == Part.TRAINING))
-
-
 def describe(run: Run, learn: Callable[[pa.RecordBatch], None]) -> Described:
     """One pass over the observations: statistics of both parts and class counts; `learn` takes the training rows.
 
@@ -56,9 +45,10 @@ def describe(run: Run, learn: Callable[[pa.RecordBatch], None]) -> Described:
                 counts[part] += _class_counts(target, batch.column(target.name).filter(pa.array(parts == part)))
             yield batch.filter(pa.array(parts == Part.TRAINING))
 
-    for rows in ahead(described()):
-        learn(rows)
-        run.progress.advance(rows.num_rows)
+    with contextlib.closing(ahead(described())) as batches:
+        for rows in batches:
+            learn(rows)
+            run.progress.advance(rows.num_rows)
     training, evaluation = (statistics.parts[part].insights() for part in _DESCRIBED)
     labelled, held_out = (dict(zip(target.classes, counts[part][:-1].tolist(), strict=True)) for part in _DESCRIBED)
     return Described(training, evaluation, (labelled, held_out))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 
 import msgspec
 import pyarrow as pa
@@ -20,7 +21,7 @@ from understudy.pipeline.workspace import Extracted, Workspace, digest_of
 from understudy.prediction import Column
 from understudy.sample import EvenSample
 from understudy.schema import Schema
-from understudy.spool import write_rows
+from understudy.spool import storing, write_rows
 from understudy.values import plain_schema, row_hashes
 
 
@@ -55,10 +56,11 @@ def extract(
         columns = tuple(Column(field.name, str(field.type)) for field in plain_schema(extraction.schema))
         keyed = _key_columns(project, extraction.columns)
         sample, digest = EvenSample(), RowDigest()
-        with workspace.keys.open("wb") as keys:
+        # The thread that reads is stopped before the source is closed.
+        with storing(workspace.keys), workspace.keys.open("wb") as keys, closing(ahead(iter(extraction))) as batches:
 
             def counted() -> Iterator[pa.RecordBatch]:
-                for batch in ahead(iter(extraction)):
+                for batch in batches:
                     key, whole = row_hashes(batch, [keyed, batch.schema.names])
                     keys.write(key.astype("<u8").tobytes())
                     digest.add(whole)
@@ -67,8 +69,9 @@ def extract(
                     yield batch
 
             write_rows(workspace.extracted, extraction.schema, counted())
-        pq.write_table(sample.table(), workspace.sample, compression="lz4", write_statistics=False)
-        report = _report(project, extraction, columns, keyed, digest, sample.stride, time.perf_counter() - began)
+        with storing(workspace.sample):
+            pq.write_table(sample.table(), workspace.sample, compression="lz4", write_statistics=False)
+        report = _report(project, extraction, columns, keyed, digest, time.perf_counter() - began)
     workspace.finish(report)
     give_back()
     return report
@@ -110,7 +113,6 @@ def _report(
     columns: tuple[Column, ...],
     keyed: list[str],
     digest: RowDigest,
-    stride: int,
     seconds: float,
 ) -> Extracted:
     return Extracted(
@@ -123,6 +125,5 @@ def _report(
         digest=digest.value(),
         sources=tuple(extraction.sources),
         warnings=tuple(extraction.warnings),
-        stride=stride,
         seconds=seconds,
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 from understudy.documents import plain
 from understudy.evaluation import Evaluation, summarise
 from understudy.model import Model
-from understudy.pipeline.describing import describe, odd_attributes, run_facts, training_sample, training_summary
+from understudy.pipeline.describing import describe, odd_attributes, run_facts, training_summary
 from understudy.pipeline.judging import CHAMPION, RowMemory, judge_challenger, rivals_of
 from understudy.pipeline.recording import (
     Remembered,
+    discard_rows,
     keep_model,
     keep_rows,
     keep_sources,
@@ -70,13 +71,18 @@ def _learn(run: Run, aside: Executor) -> tuple[_Learned, Future[RowMemory]]:
     """Learn a model; rows are kept meanwhile, as learning leaves a processor to it."""
     with run.workspace.scratch() as scratch:
         with run.timed("statistics", run.observed.training):
-            sample = training_sample(run)
+            sample = run.workspace.observations(run.observed.target).training_sample()
             trainer = Trainer(_task(run), sample, scratch)
             described = describe(run, trainer.add)
             facts = run_facts(run, described, sample)
         with run.timed("train", run.observed.training):
             keeping = aside.submit(keep_rows, run)
-            model, training = trainer.finish(run.progress.advance)
+            try:
+                model, training = trainer.finish(run.progress.advance)
+            except BaseException:
+                wait([keeping])
+                discard_rows(run)
+                raise
         return _Learned(described, facts, model, training), keeping
 
 

@@ -16,9 +16,11 @@ import pyarrow.parquet as pq
 
 from understudy.datasource import Part, Parts
 from understudy.errors import CorruptObject
+from understudy.sample import EvenSample, stride
 from understudy.spool import read_parquet
 from understudy.store.contract import Objects
 from understudy.target import Target
+from understudy.values import plain_batch
 
 PART = "__part__"
 """Column of what each row is for (`datasource.Part`), where runs of earlier versions kept it among the attributes."""
@@ -70,6 +72,21 @@ class Observations:
         """Yield the training rows alone."""
         for batch, parts in self.batches():
             yield batch.filter(pa.array(parts == Part.TRAINING))
+
+    def training_sample(self) -> pa.Table:
+        """Return an even sample of the training rows, text plain: what recipes are chosen and fitted on."""
+        if self.parts is None:
+            even = EvenSample()
+            for rows in self.training():
+                even.add(rows)
+            return even.table()
+        training = np.flatnonzero(self.parts == Part.TRAINING)
+        wanted, first, taken = training[:: stride(len(training), len(self.schema))], 0, []
+        for batch, _ in self.batches():
+            start, stop = np.searchsorted(wanted, [first, first + batch.num_rows])
+            taken.append(plain_batch(batch.take(pa.array(wanted[start:stop] - first))))
+            first += batch.num_rows
+        return pa.Table.from_batches(taken)
 
     def _stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if self.target is None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import numpy as np
-import pyarrow as pa
 
 from understudy.config import Train
-from understudy.datasource import Part
 from understudy.errors import NotFound
 from understudy.house import House
 from understudy.model import Model
@@ -17,7 +14,6 @@ from understudy.pipeline.observations import Observations, kept_observations
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.versions import versions
 from understudy.pipeline.workspace import Workspace
-from understudy.sample import EvenSample
 from understudy.schema import Schema
 from understudy.store.catalog import Entity
 from understudy.target import Target
@@ -59,7 +55,7 @@ def _train_again(entity: Entity, observations: Observations, workspace: Workspac
     """Train on stored observations by a model's lineage."""
     lineage = entity.document["lineage"]
     progress.stage("sample")
-    sample = _sample_again(observations, lineage.get("sample_stride"))
+    sample = observations.training_sample()
     task = Task(
         columns=tuple(column["name"] for column in entity.document["columns"]),
         schema=Schema.from_json(lineage["schema"]),
@@ -72,18 +68,3 @@ def _train_again(entity: Entity, observations: Observations, workspace: Workspac
     with workspace.scratch() as scratch:
         model, _ = train(task, sample, observations.training, scratch, progress.advance)
     return model
-
-
-def _sample_again(observations: Observations, stride: int | None) -> pa.Table:
-    """Take the training rows of every stride-th; without one, as earlier versions did, a sample of training rows."""
-    if stride is None:
-        even = EvenSample()
-        for rows in observations.training():
-            even.add(rows)
-        return even.table()
-    first, taken = 0, []
-    for batch, parts in observations.batches():
-        places = np.arange(-first % stride, batch.num_rows, stride)
-        taken.append(batch.take(pa.array(places[parts[places] == Part.TRAINING])))
-        first += batch.num_rows
-    return pa.Table.from_batches(taken)

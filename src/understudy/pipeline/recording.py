@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import numpy as np
 from understudy.config import Project
 from understudy.datasource import DataSource, Part, ascending
 from understudy.documents import plain
-from understudy.errors import ConfigError
+from understudy.errors import ConfigError, UnderstudyError
 from understudy.evaluation import Evaluation, TrainingSummary
 from understudy.pipeline.judging import RowMemory
 from understudy.pipeline.observations import parts_object
@@ -47,6 +48,14 @@ def keep_rows(run: Run) -> RowMemory:
         held_out=keep(Part.EVALUATION, "held-out"),
         trained=None if stable else keep(Part.TRAINING, "trained"),
     )
+
+
+def discard_rows(run: Run) -> None:
+    """Delete what `keep_rows` kept: nothing was learned from it."""
+    objects = run.house.objects
+    for name in (f"uploads/{run.run_id}.parquet", *list(objects.iter_names(f"keys/{run.run_id}-"))):
+        with contextlib.suppress(UnderstudyError):  # what is left takes space, and does no harm
+            objects.delete(name)
 
 
 def keep_sources(run: Run, described: Described, evaluation: Evaluation) -> None:
@@ -133,7 +142,6 @@ def lineage(run: Run) -> dict[str, Any]:
         "transform": {"function": run.project.transform.function, "digest": run.observed.transform},
         "schema": run.observed.attributes.to_json(),
         "target": plain(run.observed.target),
-        "sample_stride": run.observed.stride,
         "split": plain(run.project.data.split),
         "recipe": recipe_text(run.project),
         "parameters": plain(run.project.train),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from understudy.ahead import ahead, side_by_side
+from understudy.ahead import ahead, starmap_side_by_side
 from understudy.datasource import Part
 from understudy.hashing import UInt64s
 from understudy.metrics.binary import BinaryScores
@@ -177,8 +179,9 @@ def score_held_out(
     """Let the challenger and its rivals score all held-out rows of the run."""
     held_out = HeldOut(challenger, rivals)
     functions = [model for model in (challenger, *rivals.values()) if model.transform is not None]
-    threads = 1 if functions else 2  # a project's function need not bear to be run twice at a time
-    for rows in side_by_side(lambda row: held_out.scored(*row), ahead(held_out_rows(workspace)), threads):
-        held_out.add(rows)
-        progress.advance(len(rows.keys))
+    with contextlib.closing(ahead(held_out_rows(workspace))) as held:
+        # A project's function need not bear another thread, let alone two at a time.
+        for rows in (itertools.starmap if functions else starmap_side_by_side)(held_out.scored, held):
+            held_out.add(rows)
+            progress.advance(len(rows.keys))
     return held_out

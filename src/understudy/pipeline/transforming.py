@@ -23,9 +23,8 @@ from understudy.pipeline.meaning import Meaning, settle
 from understudy.pipeline.observations import PART
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.workspace import Extracted, Observed, Workspace, digest_of
-from understudy.sample import most_rows
 from understudy.schema import ModelType
-from understudy.spool import SpoolWriter, link_or_copy, read_rows
+from understudy.spool import SpoolWriter, link_or_copy, read_rows, storing
 from understudy.target import Target, sorted_labels
 from understudy.transform import TransformSource, collect, load, prove_row_wise
 from understudy.values import CODED, read_texts
@@ -68,12 +67,11 @@ def observe(
         raise InvalidInput(f"a column is called {PART!r}, which Understudy keeps for itself", "Give it another name.")
     meaning = settle(project, sample)
     parting = _Parting(project, workspace, extracted, meaning.target)
-    with workspace.parts.open("wb") as parts:
+    with storing(workspace.parts), workspace.parts.open("wb") as parts:
         for cells in _target_cells(workspace, source, sample.schema, meaning.target.name):
             parts.write(parting.next(cells).tobytes())
             progress.advance(len(cells))
-    stride = _keep_sample(workspace, sample, extracted.stride)
-    report = _report(project, extracted, source, meaning, parting, stride, time.perf_counter() - began)
+    report = _report(project, extracted, source, meaning, parting, time.perf_counter() - began)
     workspace.finish(report)
     return report
 
@@ -95,16 +93,6 @@ def _target_cells(
             observations = _conform(run(batch), schema)
             writer.write(observations)
             yield observations.column(target)
-
-
-def _keep_sample(workspace: Workspace, sample: pa.Table, stride: int) -> int:
-    """Keep the sample for the next stage, thinned where observations are wider than rows; return its stride."""
-    thinner = 1
-    while -(-sample.num_rows // thinner) > most_rows(sample.num_columns):
-        thinner *= 2
-    kept = sample.take(pa.array(np.arange(0, sample.num_rows, thinner)))
-    pq.write_table(kept, workspace.observed_sample, compression="lz4", write_statistics=False)
-    return stride * thinner
 
 
 def _observed_sample(project: Project, source: TransformSource | None, sample: pa.Table) -> pa.Table:
@@ -190,7 +178,6 @@ def _report(
     source: TransformSource | None,
     meaning: Meaning,
     parting: _Parting,
-    stride: int,
     seconds: float,
 ) -> Observed:
     training, evaluation, rejected = parting.counts
@@ -213,7 +200,6 @@ def _report(
         training=training,
         evaluation=evaluation,
         rejected=rejected,
-        stride=stride,
         unusable=tuple(parting.unusable),
         remarks=meaning.remarks,
         seconds=seconds,

@@ -48,8 +48,6 @@ class Extracted(msgspec.Struct, frozen=True):
     """SHA-256 over the rows' canonical values, in order."""
     sources: tuple[str, ...]
     warnings: tuple[str, ...]
-    stride: int
-    """Every so many-th row is in the sample, from the first on."""
     seconds: float
 
 
@@ -66,8 +64,6 @@ class Observed(msgspec.Struct, frozen=True):
     evaluation: int
     rejected: int
     """Rows without a usable target; unreadable rows are not among them."""
-    stride: int
-    """Every so many-th observation is in the sample that recipes are chosen and fitted on, from the first on."""
     unusable: tuple[Rejected, ...]
     """The first of them; `line` is the row's number among those extracted."""
     remarks: tuple[str, ...]
@@ -87,7 +83,6 @@ class Workspace:
         self.sample = self.folder / "sample.parquet"
         self.keys = self.folder / "keys.u64"
         self.observed = self.folder / "observations.arrow"
-        self.observed_sample = self.folder / "observed-sample.parquet"
         self.parts = self.folder / "parts.u8"
 
     @contextlib.contextmanager
