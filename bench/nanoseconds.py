@@ -34,6 +34,7 @@ from understudy.extract.extraction import Extraction
 from understudy.learner import candidates, learner, rows
 from understudy.learner.passes import judge_rows
 from understudy.pipeline import extracting, loading, scoring, transforming
+from understudy.pipeline.observations import Observations
 from understudy.pipeline.workspace import Workspace
 from understudy.recipe.fitted import FittedRecipe
 from understudy.sample import EvenSample
@@ -124,10 +125,11 @@ def watch(clock: Clock) -> None:
     clock.time(candidates.Group, "learn", "learn")
     clock.time(candidates.Group, "judge", "judge candidates")
     clock.time(rows.Rows, "passing", "shuffle, read a bucket")
-    clock.time(scoring.HeldOut, "add", "score held-out rows")
+    clock.time(scoring.HeldOut, "scored", "score held-out rows")
+    clock.time(scoring.HeldOut, "add", "metrics and curves")
     clock.time(loading, "summarise", "metrics and curves")
     clock.time(loading, "keep_rows", "keep rows as Parquet")
-    clock.time(loading, "training_sample", CHOOSING)
+    clock.time(Observations, "training_sample", CHOOSING)
 
 
 def floors(workspace: Workspace, file: Path, count: int) -> dict[str, tuple[float, str]]:
