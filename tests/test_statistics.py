@@ -83,7 +83,7 @@ def test_insights_do_not_depend_on_batches(cuts):
             st.sampled_from(["1", "-2.5", "1e3", "1000", "x", "NA", "inf", None]) | st.floats().map(str),
             st.sampled_from(["yes", "No", "7", "1", None]),
             st.sampled_from(["Rome", "Bern", "nan", "0", None]) | st.text("ab", min_size=1),
-            st.sampled_from(["one two", "two, Two!", "?", None]) | st.text("ab ", min_size=1).map(str.strip).filter(bool),
+            st.sampled_from(["one two", "two, Two!", "?", None]) | st.from_regex("[ab]( ?[ab]){0,8}", fullmatch=True),
             st.sampled_from(["a", "b", "c", None]),
         ),
         max_size=40,

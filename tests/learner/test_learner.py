@@ -306,6 +306,7 @@ def test_worse_candidates_are_dropped_within_the_first_pass(monkeypatch, tmp_pat
     """Where fewer candidates are cheaper, the worse half goes by its loss so far; in memory and in files alike."""
     monkeypatch.setattr(candidates, "CROSS_VALIDATED", 0)
     monkeypatch.setattr(candidates, "CACHED_BYTES", 0)
+    monkeypatch.setattr(candidates, "EARLY_ROWS", 0)
     features, labels = world(n=4000, loss=loss)
     fit = learn(rows_of(features, labels), loss, outputs, Settings(max_passes=3))
     dropped = [report for report in fit.log if math.isinf(report.validation_loss)]

@@ -31,6 +31,8 @@ RUNGS = (1, 2, 4, 8)
 """Passes after which the worse half of the candidates is dropped, where that saves work."""
 EARLY_RUNGS = (1 / 16, 1 / 4)
 """Shares of the first pass after which the same is done by progressive loss."""
+EARLY_ROWS = 10_000
+"""Rows that it takes for that."""
 LINE = 64
 """Bytes of one line of memory."""
 LANES = 16
@@ -313,6 +315,7 @@ def first_pass(
     that are held out from some group, which never are more than fit in memory.
     """
     under_way, rungs = _Pass(problem, 1, pool), [round(share * problem.rows.count) for share in EARLY_RUNGS]
+    rungs = [rung for rung in rungs if rung >= EARLY_ROWS]
     held = []
     for block, whole in problem.rows.passing(1):
         held.append(block.take(np.flatnonzero(problem.parts(block) >= 0)))
