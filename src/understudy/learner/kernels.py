@@ -1,8 +1,7 @@
-"""One pass of stochastic gradient descent over sparse rows, many candidates side by side.
+"""Stochastic gradient descent over sparse rows as plain loops: what learns on row by row, and what `passes` is held to.
 
 A candidate's weights stand in *lanes*: `state[f, :width]` holds feature f's weights and `state[f, width:]` its sums of
-squared gradients, where width = candidates x outputs. Fetching a feature costs the same for one lane as for sixteen,
-and LLVM makes vector code of the plain loops over lanes. Row 0 of the state is the intercept.
+squared gradients, where width = candidates x outputs. Row 0 of the state is the intercept.
 
 The step is AdaGrad (Duchi, Hazan, Singer 2011) on values divided by their feature's own scale (after Ross, Mineiro,
 Langford 2013), followed by a proximal, so always stable, step for L2 and L1 whose strength is divided by how often the

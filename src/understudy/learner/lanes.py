@@ -133,20 +133,6 @@ def id_at(typing_context, address, index):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def prefetch(typing_context, address):  # type: ignore[no-untyped-def]
-    """Ask for the line of memory at an address (int64), to be written soon."""
-
-    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, _INT, _INT, _INT])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [builder.inttoptr(args[0], byte), _INT(1), _INT(3), _INT(1)])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), emit
-
-
-@intrinsic
 def spread(typing_context, like, value):  # type: ignore[no-untyped-def]
     """Put one float32 into every lane."""
 

@@ -78,7 +78,7 @@ class Fit:
     passes: int
     """Passes over all training rows."""
     progressive_loss: float
-    """Mean loss of the chosen candidate in its first pass over all rows, each taken before its step."""
+    """Mean loss of the chosen candidate in its first pass, each row's taken before its step."""
     validation_loss: float
     """Mean loss on held-out training rows, in the loss's unit; NaN with too few rows to hold any out."""
     log: tuple[CandidateReport, ...]

@@ -1,4 +1,4 @@
-"""A learner that goes on learning: predict, then learn, one labelled row at a time, by the same kernels as a pass.
+"""A learner that goes on learning: predict, then learn, one labelled row at a time, by the step of a pass.
 
 One call of one compiled kernel for each: what else there would be to do for a single row costs more than to learn it.
 """

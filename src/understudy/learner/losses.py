@@ -1,6 +1,6 @@
 """The three losses, in one dict: name, unit, and how scores become what a person is told (reference 6.1).
 
-The gradients themselves are compiled, in `kernels.losses_and_gradients`; a loss is known there by its `code`.
+The gradients themselves are compiled, in `kernels.judge` and `passes`; a loss is known there by its `code`.
 """
 
 from __future__ import annotations

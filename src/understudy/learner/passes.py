@@ -31,14 +31,13 @@ from understudy.learner.lanes import (
     load,
     most,
     power_of_two,
-    prefetch,
     root,
     size,
     spread,
     store,
     where_positive,
 )
-from understudy.memory import int64_at
+from understudy.memory import int64_at, prefetch
 
 _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}  # all but the flags that would make NaN tests void
 _ONE, _NOT = np.float32(1), np.float32(0)

@@ -1,4 +1,7 @@
-"""Feature keys -> dense ids in order of first occurrence, with what is known of each feature.
+"""Feature keys -> dense ids, with what is known of each feature.
+
+Sparse rows number keys in order of first occurrence, columns number theirs one column of a batch after the other: ids
+hang on how rows came, and nothing that is learned hangs on ids.
 
 >>> vocabulary = Vocabulary()
 >>> row = Features(np.array([0, 2]), np.array([77, 99], np.uint64), np.array([1.0, 1.0], np.float32))
@@ -18,7 +21,7 @@ from understudy import compiling as nb
 from understudy.errors import InvalidInput
 from understudy.features import FeatureColumns, Features, Number, Single, Tokens
 from understudy.hashing import mix64
-from understudy.learner.lanes import prefetch
+from understudy.memory import prefetch
 
 MAX_FEATURES = 1 << 22
 """Features that a vocabulary holds unless told otherwise; further ones are dropped and counted."""
