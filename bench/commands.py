@@ -9,7 +9,6 @@ its rows; Ames lies beside the checkout, or is left out.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,9 +23,8 @@ from measuring import (
     Size,
     Table,
     absences,
-    begin,
-    conclude,
     environment,
+    perform,
     spend,
     told,
     warm,
@@ -105,10 +103,7 @@ def bars(_: Run) -> list[Bar]:
 
 def main() -> None:
     """Measure, print, keep."""
-    run = begin(NAME, __doc__, rounds=Size(7, 2, "rounds"))
-    with tempfile.TemporaryDirectory(prefix="understudy-bench-", ignore_cleanup_errors=True) as folder:
-        measure(run, Path(folder))
-    conclude(run, tables(run))
+    perform(NAME, __doc__, measure, tables, rounds=Size(7, 2, "rounds"))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import csv
 import itertools
 import math
 import shutil
-import tempfile
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -32,9 +31,8 @@ from measuring import (
     Size,
     Table,
     absences,
-    begin,
-    conclude,
     number,
+    perform,
     project,
     spend,
     told,
@@ -192,10 +190,7 @@ def bars(run: Run) -> list[Bar]:
 def main() -> None:
     """Measure, print, keep."""
     rows = Size(1_000_000, 20_000, "rows of the click log")
-    run = begin(NAME, __doc__, rows=rows, rounds=Size(5, 2, "rounds"))
-    with tempfile.TemporaryDirectory(prefix="understudy-bench-") as folder:
-        measure(run, Path(folder))
-    conclude(run, tables(run))
+    perform(NAME, __doc__, measure, tables, rows=rows, rounds=Size(5, 2, "rounds"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -27,9 +26,8 @@ from measuring import (
     Size,
     Table,
     absences,
-    begin,
-    conclude,
     number,
+    perform,
     project,
     spend,
     told,
@@ -159,17 +157,16 @@ def bars(run: Run) -> list[Bar]:
 
 def main() -> None:
     """Measure, print, keep."""
-    run = begin(
+    perform(
         NAME,
         __doc__,
+        measure,
+        tables,
         rows=Size(500_000, 5_000, "rows to learn from"),
         passes=Size(10, 10, "passes at most"),
         iterations=Size(100, 60, "iterations of L-BFGS at most"),
         rounds=Size(3, 2, "rounds"),
     )
-    with tempfile.TemporaryDirectory(prefix="understudy-bench-") as folder:
-        measure(run, Path(folder))
-    conclude(run, tables(run))
 
 
 if __name__ == "__main__":

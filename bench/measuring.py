@@ -268,6 +268,20 @@ def begin(benchmark: str, description: str | None, **sizes: Size) -> Run:
     return Run(benchmark, chosen, asked["quick"], _now(), _machine(), _versions())
 
 
+def perform(
+    benchmark: str,
+    description: str | None,
+    measure: Callable[[Run, Path], None],
+    tables: Callable[[Run], Sequence[Table]],
+    **sizes: Size,
+) -> None:
+    """Be a benchmark's command: measure in a folder that goes afterwards, print, keep."""
+    run = begin(benchmark, description, **sizes)
+    with tempfile.TemporaryDirectory(prefix="understudy-bench-", ignore_cleanup_errors=True) as folder:
+        measure(run, Path(folder))
+    conclude(run, tables(run))
+
+
 def conclude(run: Run, tables: Sequence[Table]) -> None:
     """Keep the run as a line of its benchmark's file, and print the tables."""
     file = results(quick=run.quick) / f"{run.benchmark}.jsonl"

@@ -11,7 +11,6 @@ stands a project's model, which learned other rows before and only predicts: wha
 from __future__ import annotations
 
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -26,9 +25,8 @@ from measuring import (
     Size,
     Table,
     absences,
-    begin,
-    conclude,
     number,
+    perform,
     project,
     spend,
     told,
@@ -101,16 +99,15 @@ def bars(run: Run) -> list[Bar]:
 
 def main() -> None:
     """Measure, print, keep."""
-    run = begin(
+    perform(
         NAME,
         __doc__,
+        measure,
+        tables,
         rows=Size(20_000, 1_000, "records to go through"),
         known=Size(5_000, 1_000, "rows learned before"),
         rounds=Size(5, 2, "rounds"),
     )
-    with tempfile.TemporaryDirectory(prefix="understudy-bench-") as folder:
-        measure(run, Path(folder))
-    conclude(run, tables(run))
 
 
 if __name__ == "__main__":

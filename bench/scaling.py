@@ -9,7 +9,6 @@ is bounded, it stays. Sizes take turns, so a ratio is formed within a round. `--
 from __future__ import annotations
 
 import shutil
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -22,9 +21,8 @@ from measuring import (
     Size,
     Table,
     absences,
-    begin,
-    conclude,
     number,
+    perform,
     project,
     spend,
     told,
@@ -102,10 +100,7 @@ def bars(_: Run) -> list[Bar]:
 def main() -> None:
     """Measure, print, keep."""
     million = Size(1_000_000, 10_000, "rows of the smallest file")
-    run = begin(NAME, __doc__, million=million, rounds=Size(3, 1, "rounds"))
-    with tempfile.TemporaryDirectory(prefix="understudy-bench-") as folder:
-        measure(run, Path(folder))
-    conclude(run, tables(run))
+    perform(NAME, __doc__, measure, tables, million=million, rounds=Size(3, 1, "rounds"))
 
 
 if __name__ == "__main__":

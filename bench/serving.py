@@ -20,7 +20,6 @@ import json
 import os
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,10 +44,9 @@ from measuring import (
     Size,
     Table,
     absences,
-    begin,
-    conclude,
     environment,
     percentile,
+    perform,
     project,
     spend,
     told,
@@ -423,17 +421,16 @@ def bars(run: Run) -> list[Bar]:
 
 def main() -> None:
     """Measure, print, keep."""
-    run = begin(
+    perform(
         NAME,
         __doc__,
+        measure,
+        tables,
         rounds=Size(5, 1, "rounds"),
         seconds=Size(5, 1, "seconds at each number of connections"),
         pace_seconds=Size(15, 3, "seconds at a steady rate"),
         starts=Size(3, 1, "cold starts"),
     )
-    with tempfile.TemporaryDirectory(prefix="understudy-bench-", ignore_cleanup_errors=True) as folder:
-        measure(run, Path(folder))
-    conclude(run, tables(run))
 
 
 if __name__ == "__main__":

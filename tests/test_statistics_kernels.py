@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.statistics import kernels
+from understudy.values.coded import fill_codes
 
 CELLS = 6
 CODES = st.lists(st.integers(0, CELLS - 1), max_size=40).map(lambda codes: np.array(codes, np.int32))
@@ -66,7 +67,7 @@ def test_nulls_have_a_code_of_their_own(cells, start):
     array = pa.array([*[None] * start, *cells, None], pa.int32())[start:]
     valid, data = array.buffers()
     codes = np.empty(len(array), np.int32)
-    kernels.code_nulls(np.frombuffer(data, np.int32)[start:], np.frombuffer(valid, np.uint8), start, 100, codes)
+    fill_codes(np.frombuffer(data, np.int32)[start:], np.frombuffer(valid, np.uint8), start, 100, codes)
     assert codes.tolist() == [100 if cell is None else cell for cell in array.to_pylist()]
 
 

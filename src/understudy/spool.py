@@ -6,6 +6,7 @@ Both are written once, appear whole or not at all, and are read as a stream of b
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -83,6 +85,25 @@ def storing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise _write_failed(path, error) from None
+
+
+class ColumnFile:
+    """One column of numbers, written piece after piece as they stand in memory; whoever reads it knows their type."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with storing(path):
+            self._file = path.open("wb", buffering=0)  # what could not be written is not tried again on closing
+
+    def write(self, numbers: npt.NDArray[Any]) -> None:
+        """Append the next numbers; raises StoreError."""
+        with storing(self._path):
+            if self._file.write(numbers.tobytes()) != numbers.nbytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()
 
 
 def write_rows(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:

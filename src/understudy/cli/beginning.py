@@ -17,7 +17,6 @@ from understudy.extract.extraction import ENCODING_HINT, NOT_UTF8
 from understudy.inference import Inference, guess_target, infer
 from understudy.initialise import DATABASE_VARIABLE, Source, find_source, write_project
 from understudy.sample import EvenSample
-from understudy.values import plain_batch
 
 
 def begin(
@@ -52,7 +51,7 @@ def _sample(source: Source, directory: Path) -> pa.Table:
     sample = EvenSample()
     with open_source(spec, directory) as extraction:
         for batch in extraction:
-            sample.add(plain_batch(batch))
+            sample.add(batch)
     if any(line.reason == NOT_UTF8 for line in extraction.rejected.samples):
         print(f"note: {extraction.rejected.count:,} lines could not be read. {ENCODING_HINT}", file=sys.stderr)
     return sample.table()

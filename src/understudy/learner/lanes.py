@@ -57,16 +57,6 @@ def _zero(width: int) -> Any:
 lanes1, lanes4, lanes8, lanes16 = _zero(1), _zero(4), _zero(8), _zero(16)
 
 
-@intrinsic
-def width_of(typing_context, lanes):  # type: ignore[no-untyped-def]
-    """Return how many lanes there are, known when the kernel is compiled."""
-
-    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return ir.IntType(64)(signature.args[0].width)
-
-    return types.int64(lanes), emit
-
-
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 

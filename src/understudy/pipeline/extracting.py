@@ -21,7 +21,7 @@ from understudy.pipeline.workspace import Extracted, Workspace, digest_of
 from understudy.prediction import Column
 from understudy.sample import EvenSample
 from understudy.schema import Schema
-from understudy.spool import storing, write_rows
+from understudy.spool import ColumnFile, storing, write_rows
 from understudy.values import plain_schema, row_hashes
 
 
@@ -57,12 +57,12 @@ def extract(
         keyed = _key_columns(project, extraction.columns)
         sample, digest = EvenSample(), RowDigest()
         # The thread that reads is stopped before the source is closed.
-        with storing(workspace.keys), workspace.keys.open("wb") as keys, closing(ahead(iter(extraction))) as batches:
+        with closing(ColumnFile(workspace.keys)) as keys, closing(ahead(iter(extraction))) as batches:
 
             def counted() -> Iterator[pa.RecordBatch]:
                 for batch in batches:
                     key, whole = row_hashes(batch, [keyed, batch.schema.names])
-                    keys.write(key.astype("<u8").tobytes())
+                    keys.write(key.astype("<u8"))
                     digest.add(whole)
                     sample.add(batch)
                     progress.advance(batch.num_rows)

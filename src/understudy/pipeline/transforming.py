@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import msgspec
@@ -24,7 +25,7 @@ from understudy.pipeline.observations import PART
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.workspace import Extracted, Observed, Workspace, digest_of
 from understudy.schema import ModelType
-from understudy.spool import SpoolWriter, link_or_copy, read_rows, storing
+from understudy.spool import ColumnFile, SpoolWriter, link_or_copy, read_rows
 from understudy.target import Target, sorted_labels
 from understudy.transform import TransformSource, collect, load, prove_row_wise
 from understudy.values import CODED, read_texts
@@ -67,9 +68,9 @@ def observe(
         raise InvalidInput(f"a column is called {PART!r}, which Understudy keeps for itself", "Give it another name.")
     meaning = settle(project, sample)
     parting = _Parting(project, workspace, extracted, meaning.target)
-    with storing(workspace.parts), workspace.parts.open("wb") as parts:
+    with closing(ColumnFile(workspace.parts)) as parts:
         for cells in _target_cells(workspace, source, sample.schema, meaning.target.name):
-            parts.write(parting.next(cells).tobytes())
+            parts.write(parting.next(cells))
             progress.advance(len(cells))
     report = _report(project, extracted, source, meaning, parting, time.perf_counter() - began)
     workspace.finish(report)

@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 from understudy.hashing import hash_strings, hash_text
 from understudy.schema import AttributeType
 from understudy.statistics.folding import Codes, Floats, Held, UInt64s, every, ordered_keys
-from understudy.statistics.kernels import code_nulls
 from understudy.values import (
     CODED,
     MISSING_WORDS,
@@ -28,6 +27,7 @@ from understudy.values import (
     read_truths,
 )
 from understudy.values.cells import NumberCells
+from understudy.values.coded import fill_codes
 
 TEXT_SEED = 0x57A7
 _EMPTY = np.uint64(hash_text("", TEXT_SEED))
@@ -93,7 +93,7 @@ def _codes(array: pa.Array, codes: Codes, null: int) -> Codes:
     if array.null_count:
         bits = read_only(np.frombuffer(array.buffers()[0], np.uint8))
         filled, codes = read_only(codes), np.empty(len(codes), np.int32)
-        code_nulls(filled, bits, array.offset, null, codes)
+        fill_codes(filled, bits, array.offset, null, codes)
     return read_only(codes)
 
 

@@ -63,16 +63,6 @@ def write_ordered_keys(bits, keys):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def code_nulls(held, valid, first, null, codes):  # type: ignore[no-untyped-def]
-    """Write held[i], int32[n], as each row's code, or `null` where bit first + i of Arrow's validity bytes is 0."""
-    either = np.full(2, null, np.int32)  # to look it up takes no branch, which would often be guessed wrong
-    for i in range(len(held)):
-        bit = np.uint64(first + i)
-        either[1] = held[i]
-        codes[i] = either[(valid[bit >> np.uint64(3)] >> (bit & np.uint64(7))) & np.uint64(1)]
-
-
-@nb.njit(nogil=True, cache=True)
 def count_codes(codes, counts):  # type: ignore[no-untyped-def]
     """Add 1 to counts[code] for each row's code, int32[n]."""
     for i in range(len(codes)):

@@ -8,7 +8,7 @@ index for each row, null where the cell is. Most columns repeat themselves, so t
 (['Rome', 'Bern'], [0, 2, 0, 1])
 """
 
-# ruff: noqa: ANN001, ANN202 - numba infers the types of kernels
+# ruff: noqa: ANN001, ANN201 - numba infers the types of kernels
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def coded(array: pa.Array) -> Coded:
         return Coded(cells, np.asarray(indices))
     bits, numbers = indices.buffers()
     first, codes = indices.offset, np.empty(len(indices), np.int32)
-    _fill(np.frombuffer(numbers, np.int32)[first:], np.frombuffer(bits, np.uint8), first, len(cells), codes)
+    fill_codes(np.frombuffer(numbers, np.int32)[first:], np.frombuffer(bits, np.uint8), first, len(cells), codes)
     return Coded(cells, codes)
 
 
 @nb.njit(nogil=True, cache=True)
-def _fill(numbers, bits, first, missing, codes):  # type: ignore[no-untyped-def]
+def fill_codes(numbers, bits, first, missing, codes):  # type: ignore[no-untyped-def]
     """Copy numbers whose bit is set; the bits of a validity bitmap begin at `first`."""
     for i in range(len(codes)):
         at, code = first + i, np.int64(numbers[i])
