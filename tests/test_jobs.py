@@ -61,6 +61,10 @@ class Stage:
         log = self.folder / "log"
         return sum(line.split()[0] == job_id for line in log.read_text().splitlines()) if log.exists() else 0
 
+    def scratch(self):
+        """Return the folders that jobs have to themselves."""
+        return [folder for folder in (self.folder / "scratch").glob("*") if (folder / "something").exists()]
+
     def create(self, job_id, **document):
         """Ask for a job."""
         self.catalog.create("model", job_id, document)
@@ -147,6 +151,25 @@ def test_deleted_job_is_cancelled(stage):
     stage.catalog.retire("slow")
     stage.until(lambda: not stage.jobs.busy, seconds=5)
     assert stage.status("slow") == "DELETED"
+    assert stage.scratch() == []
+
+
+def test_stopped_jobs_leave_nothing_in_their_scratch(stage):
+    """What jobs that are killed half-way had written goes with them, not with the next server that starts."""
+    stage.create("slow")
+    stage.until(stage.scratch)
+    stage.jobs.stop()
+    assert stage.scratch() == []
+
+
+def test_folder_of_a_dead_servers_job_is_removed_however_late_it_is_written(stage):
+    """A job outlives its killed server by a moment, and may write where the next server has cleared away already."""
+    for _ in range(2):
+        late = stage.folder / "scratch" / "of-another"
+        late.mkdir(parents=True, exist_ok=True)
+        (late / "something").write_text("late")
+        stage.jobs.step()
+        assert stage.scratch() == []
 
 
 def test_job_whose_process_dies_is_begun_again_a_few_times(stage):
@@ -164,7 +187,6 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_jobs import Stage
 stage = Stage(Path(sys.argv[1]))
-stage.jobs.clear()
 while True:
     stage.jobs.step()
     time.sleep(0.01)
@@ -186,8 +208,8 @@ def test_killed_worker_leaves_jobs_that_the_next_one_ends(tmp_path):
         time.sleep(0.05)
     assert not _lives(child)
     assert stage.status("slow-one") == "INPROGRESS"
-    stage.jobs.clear()
     stage.until(lambda: stage.begun("slow-one") == 2)
+    assert len(stage.scratch()) == 1
     stage.jobs.stop()
     assert stage.status("slow-one") == "INPROGRESS"
     stage.catalog.close()

@@ -9,12 +9,13 @@ This module does not know what a job computes.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
 import signal
-import tempfile
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -68,6 +69,8 @@ class _Running:
     job: Entity | None
     """None for an errand."""
     name: str
+    folder: Path | None = None
+    """What it has to itself; None for an errand."""
     began: float = field(default_factory=time.monotonic)
     ended_by_us: bool = False
     """Whether we have killed it: that is no crash."""
@@ -85,16 +88,13 @@ class Jobs:
         self._crashes: dict[tuple[str, str, str], int] = {}
         """By kind, id and time of creation: an id that is used again begins anew."""
 
-    def clear(self) -> None:
-        """Clear away what a killed predecessor left; call this once, first."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
-
     def step(self) -> bool:
         """See who has ended, cancel what was deleted, start what can be started; tell whether anything is unfinished.
 
         What is INPROGRESS with nobody at work on it was left by a kill: it is begun again.
         """
         self._reap()
+        self._clear_away()
         unfinished = self._catalog.unfinished(list(self._works))
         self._cancel({_identity(job) for job in unfinished if job.status == "INPROGRESS"})
         self._end_what_hangs()
@@ -122,6 +122,7 @@ class Jobs:
         for running in self._running:
             os.waitpid(running.pid, 0)
         self._running.clear()
+        self._clear_away()
 
     def _is_free(self) -> bool:
         return len(self._running) < self._at_a_time
@@ -150,19 +151,15 @@ class Jobs:
     def _start(self, job: Entity) -> None:
         started = self._amend(job, _begun)
         if started.status == "INPROGRESS" and started.created_at == job.created_at:
-            self._running.append(
-                _Running(forked(lambda: self._do(started), nice=NICE), started, f"{job.kind} {job.id}")
-            )
+            folder = self._scratch / uuid.uuid4().hex
+            pid = forked(lambda: self._do(started, folder), nice=NICE)
+            self._running.append(_Running(pid, started, f"{job.kind} {job.id}", folder))
 
-    def _do(self, job: Entity) -> None:
+    def _do(self, job: Entity, folder: Path) -> None:
         """Do one job, in a process of its own, and write down how it ended."""
         self._catalog.forget_connections()
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self._scratch))
-        try:
-            self._write_down(job, self._ending(job, folder))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self._write_down(job, self._ending(job, folder))
 
     def _ending(self, job: Entity, folder: Path) -> Amendment:
         """Compute what one job makes; return how it ended."""
@@ -199,6 +196,15 @@ class Jobs:
                 self._crashes.pop(_identity(running.job), None)
             else:
                 self._crashed(running.job, os.waitstatus_to_exitcode(status))
+
+    def _clear_away(self) -> None:
+        """Remove every folder that no process of ours has to itself.
+
+        A job of a killed server outlives it for a moment, and may write where all was cleared away: look each time.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            for folder in set(self._scratch.iterdir()) - {running.folder for running in self._running}:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _crashed(self, job: Entity, code: int) -> None:
         crashes = self._crashes[_identity(job)] = self._crashes.get(_identity(job), 0) + 1

@@ -80,7 +80,6 @@ class _Runner:
 
     def work(self, go_on: Callable[[float], bool]) -> None:
         """Work for as long as `go_on` says so, which waits so many seconds before each step."""
-        self._jobs.clear()
         try:
             while go_on(self._pause):
                 self._step()
