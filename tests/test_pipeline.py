@@ -103,7 +103,7 @@ def test_old_observations_are_forgotten_and_the_champion_kept(project):
         runs.append(pipeline.learn(load(project.folder))["run_id"])
     house = House(load(project.folder))
     kept = [runs[0], *runs[-2:]]
-    assert sorted(house.objects.iter_names("uploads/")) == sorted(f"uploads/{run}.parquet" for run in kept)
+    assert sorted(house.objects.iter_names("uploads/")) == sorted(f"uploads/{run}.arrows" for run in kept)
     assert len(set(house.objects.iter_names("models/"))) == 2 * len(kept)
     assert house.serving().model_id == champion["model_id"]
     assert project.do("rebuild", champion["model_id"])["same"]

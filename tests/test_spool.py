@@ -1,10 +1,19 @@
 """Rows at rest: whole or not there, and read back as they were."""
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from understudy.errors import CorruptObject
-from understudy.spool import link_or_copy, read_parquet, read_rows, read_schema, write_parquet, write_rows
+from understudy.spool import (
+    link_or_copy,
+    read_kept,
+    read_kept_schema,
+    read_rows,
+    read_schema,
+    write_kept,
+    write_rows,
+)
 from understudy.values import BATCH_ROWS, coded_batch, coded_schema
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", pa.float64()), ("d", pa.bool_())])
@@ -70,15 +79,51 @@ def test_damaged_rows_are_said_to_be(tmp_path, damage):
         list(read_rows(tmp_path / "rows.arrow"))
 
 
-@pytest.mark.parametrize(("write", "read"), [(write_rows, read_rows), (write_parquet, read_parquet)])
-def test_coded_columns_stay_coded(tmp_path, write, read):
-    """Text that travels coded comes back coded, batch by batch, whatever its dictionaries are; so in Parquet, too."""
+@pytest.mark.parametrize(
+    ("write", "read", "schema"), [(write_rows, read_rows, read_schema), (write_kept, read_kept, read_kept_schema)]
+)
+def test_coded_columns_stay_coded(tmp_path, write, read, schema):
+    """Text that travels coded comes back coded, batch by batch, whatever its dictionaries are; so where it is kept."""
     batches = [coded_batch(_batch(0, 10)), coded_batch(_batch(5, 20)), coded_batch(_batch(0, 3))]
     write(tmp_path / "rows", coded_schema(SCHEMA), batches)
     back = list(read(tmp_path / "rows"))
     assert [batch.num_rows for batch in back] == [10, 20, 3]
     assert [batch.to_pylist() for batch in back] == [batch.to_pylist() for batch in batches]
-    assert back[1].schema.types == coded_schema(SCHEMA).types
+    assert {batch.schema for batch in back} == {coded_schema(SCHEMA)}
+    assert schema(tmp_path / "rows") == coded_schema(SCHEMA)
+
+
+def test_kept_rows_have_as_many_different_cells_as_there_are(tmp_path):
+    """Two bytes hold every code of a batch, even where its dictionary is that of many more rows, since left out."""
+    texts = pa.array([f"{number:x}" for number in range(3 * BATCH_ROWS)]).dictionary_encode()
+    batches = [
+        pa.RecordBatch.from_arrays([texts[:BATCH_ROWS]], ["text"]),
+        pa.RecordBatch.from_arrays([texts.take(pa.array([1, None, 3 * BATCH_ROWS - 1]))], ["text"]),
+    ]
+    write_kept(tmp_path / "rows", batches[0].schema, batches)
+    back = pa.Table.from_batches(read_kept(tmp_path / "rows")).column("text").to_pylist()
+    assert back[:-3] == [f"{number:x}" for number in range(BATCH_ROWS)]
+    assert back[-3:] == ["1", None, f"{3 * BATCH_ROWS - 1:x}"]
+
+
+def test_rows_that_were_kept_as_parquet_are_read(tmp_path):
+    """Earlier versions kept rows as Parquet; these come back just the same."""
+    batches = [coded_batch(_batch(0, 10)), coded_batch(_batch(5, 20))]
+    with pq.ParquetWriter(tmp_path / "rows", coded_schema(SCHEMA)) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    back = list(read_kept(tmp_path / "rows"))
+    assert [batch.to_pylist() for batch in back] == [batch.to_pylist() for batch in batches]
+    assert read_kept_schema(tmp_path / "rows") == coded_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("damage", [b"", b"no rows at all", b"PAR1 no rows"])
+def test_damaged_kept_rows_are_said_to_be(tmp_path, damage):
+    """A kept file that holds no rows any more is one clear error, whoever asks for what."""
+    (tmp_path / "rows").write_bytes(damage)
+    for read in (lambda file: list(read_kept(file)), read_kept_schema):
+        with pytest.raises(CorruptObject, match="rows"):
+            read(tmp_path / "rows")
 
 
 def test_linked_rows_outlive_what_they_were_linked_to(tmp_path):

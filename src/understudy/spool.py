@@ -1,4 +1,4 @@
-"""Rows at rest: as an Arrow stream between the stages, which costs next to nothing, and as Parquet where they are kept.
+"""Rows at rest as an Arrow stream: plain between the stages, which costs next to nothing, with LZ4 where they are kept.
 
 Both are written once, appear whole or not at all, and are read as a stream of batches; coded columns stay coded.
 """
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from understudy.errors import CorruptObject, StoreError
 from understudy.values import BATCH_ROWS
+from understudy.values.coded import short_batch, short_schema, unshortened_batch, unshortened_schema
 
 
 class SpoolWriter:
@@ -41,13 +42,12 @@ class SpoolWriter:
         """Append one batch."""
         try:
             for first in range(0, batch.num_rows, BATCH_ROWS):
-                self._writer.write_batch(batch.slice(first, BATCH_ROWS))
+                self._write(batch.slice(first, BATCH_ROWS))
         except OSError as error:
             raise _write_failed(self.path, error) from None
 
-    def _close(self) -> None:
-        self._writer.close()
-        self._file.close()
+    def _write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
 
     def __enter__(self) -> SpoolWriter:
         return self
@@ -56,7 +56,8 @@ class SpoolWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            self._close()
+            self._writer.close()
+            self._file.close()
         except OSError as failure:
             self._partial.unlink(missing_ok=True)
             raise _write_failed(self.path, failure) from None
@@ -66,12 +67,16 @@ class SpoolWriter:
             self._partial.unlink(missing_ok=True)
 
 
-class _ParquetWriter(SpoolWriter):
-    def _open(self, path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-        return pq.ParquetWriter(path, schema, compression="lz4", write_statistics=False)
+class _KeptWriter(SpoolWriter):
+    """Writes rows that are kept: codes in two bytes, everything with LZ4, in the caller's own thread."""
 
-    def _close(self) -> None:
-        self._writer.close()
+    def _open(self, path: Path, schema: pa.Schema) -> Any:
+        self._file = pa.OSFile(str(path), "wb")
+        options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+        return pa.ipc.new_stream(self._file, short_schema(schema), options=options)
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(short_batch(batch))
 
 
 def _write_failed(path: Path, error: OSError) -> StoreError:
@@ -130,15 +135,36 @@ def read_schema(path: Path) -> pa.Schema:
         return stream.schema
 
 
-def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write all batches to `path` as Parquet, a row group each, atomically."""
-    with _ParquetWriter(path, schema) as writer:
+def write_kept(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write all batches to `path` as rows that are kept, atomically."""
+    with _KeptWriter(path, schema) as writer:
         for batch in batches:
             writer.write(batch)
 
 
-def read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a Parquet file in order, row group after row group; raises CorruptObject."""
+def read_kept(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield kept rows in order, at most BATCH_ROWS at a time; raises CorruptObject."""
+    if _is_parquet(path):
+        yield from _read_parquet(path)
+    else:
+        yield from map(unshortened_batch, read_rows(path))
+
+
+def read_kept_schema(path: Path) -> pa.Schema:
+    """Return the schema of the rows that `read_kept` yields; raises CorruptObject."""
+    if _is_parquet(path):
+        with _reading(path):
+            return pq.read_schema(path)
+    return unshortened_schema(read_schema(path))
+
+
+def _is_parquet(path: Path) -> bool:
+    """Tell whether rows were kept as earlier versions kept them."""
+    with _reading(path), path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
     with _reading(path), pq.ParquetFile(path, pre_buffer=False) as file:  # ahead, the whole file would be in memory
         for group in range(file.num_row_groups):
             yield from file.read_row_group(group).combine_chunks().to_batches(BATCH_ROWS)

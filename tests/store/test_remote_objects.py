@@ -298,7 +298,7 @@ def test_whole_loop_runs_on_a_bucket(bucket, s3, tmp_path, monkeypatch, stopped)
         append_csv(project.folder / "calls.csv", calls(50, seed=number + 2, first=401 + 50 * number))
         last = project.do("learn")
     objects = House(load(project.folder)).objects
-    assert f"uploads/{last['run_id']}.parquet" in list(objects.iter_names("uploads/"))
+    assert f"uploads/{last['run_id']}.arrows" in list(objects.iter_names("uploads/"))
     assert len(list(objects.iter_names("uploads/"))) < 4
     assert len(list(objects.iter_names("models/"))) == 2 * len(list(objects.iter_names("uploads/")))
     assert project.do("rebuild", project.champion)["same"]

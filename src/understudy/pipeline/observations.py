@@ -12,12 +12,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from understudy.datasource import Part, Parts
 from understudy.errors import CorruptObject
 from understudy.sample import EvenSample, stride
-from understudy.spool import read_parquet
+from understudy.spool import read_kept, read_kept_schema
 from understudy.store.contract import Objects
 from understudy.target import Target
 from understudy.values import plain_batch
@@ -95,6 +94,11 @@ class Observations:
         return batch.set_column(place, self.target.name, self.target.stored(batch.column(place)))
 
 
+def rows_object(run_id: str) -> str:
+    """Name the object that keeps the observations of a run."""
+    return f"uploads/{run_id}.arrows"
+
+
 def parts_object(location: str) -> str:
     """Name the object that keeps what each row of the observations at `location` is for."""
     return f"keys/{PurePosixPath(location).stem}-parts.u8"
@@ -107,7 +111,7 @@ def kept_observations(objects: Objects, location: str, target: Mapping[str, Any]
     Raises NotFound where they are no longer kept.
     """
     with objects.local(location) as file:
-        schema, read = pq.read_schema(file), partial(read_parquet, file)
+        schema, read = read_kept_schema(file), partial(read_kept, file)
         if PART in schema.names:  # as earlier versions kept them
             yield Observations(schema, read, None, None)
             return

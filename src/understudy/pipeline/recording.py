@@ -14,12 +14,12 @@ from understudy.documents import plain
 from understudy.errors import ConfigError, UnderstudyError
 from understudy.evaluation import Evaluation, TrainingSummary
 from understudy.pipeline.judging import RowMemory
-from understudy.pipeline.observations import parts_object
+from understudy.pipeline.observations import parts_object, rows_object
 from understudy.pipeline.run import Described, Run
 from understudy.pipeline.versions import versions
 from understudy.prediction import Predictor
 from understudy.promotion import RunFacts
-from understudy.spool import read_rows, read_schema, write_parquet
+from understudy.spool import read_rows, read_schema, write_kept
 from understudy.training import Training
 
 KEYS_AT_ONCE = 1 << 20
@@ -29,9 +29,9 @@ KEYS_AT_ONCE = 1 << 20
 def keep_rows(run: Run) -> RowMemory:
     """Keep the observations, and the keys of the rows held out, for rebuilding and for later gates."""
     objects, workspace = run.house.objects, run.workspace
-    upload = f"uploads/{run.run_id}.parquet"
-    with objects.writing(upload, needed=workspace.observed.stat().st_size // 2) as staged:
-        write_parquet(staged, read_schema(workspace.observed), read_rows(workspace.observed))
+    upload = rows_object(run.run_id)
+    with objects.writing(upload, needed=workspace.observed.stat().st_size * 2 // 3) as staged:
+        write_kept(staged, read_schema(workspace.observed), read_rows(workspace.observed))
     parts = workspace.read_parts()
     objects.put_bytes(parts_object(upload), parts.tobytes())
 
@@ -53,7 +53,7 @@ def keep_rows(run: Run) -> RowMemory:
 def discard_rows(run: Run) -> None:
     """Delete what `keep_rows` kept: nothing was learned from it."""
     objects = run.house.objects
-    for name in (f"uploads/{run.run_id}.parquet", *list(objects.iter_names(f"keys/{run.run_id}-"))):
+    for name in (rows_object(run.run_id), *list(objects.iter_names(f"keys/{run.run_id}-"))):
         with contextlib.suppress(UnderstudyError):  # what is left takes space, and does no harm
             objects.delete(name)
 
@@ -63,7 +63,7 @@ def keep_sources(run: Run, described: Described, evaluation: Evaluation) -> None
     for part, insights in (("training", described.training), ("evaluation", described.evaluation)):
         source = DataSource(
             id=run.ids[f"{part}_data_source_id"],
-            location=f"uploads/{run.run_id}.parquet",
+            location=rows_object(run.run_id),
             part=part,
             rows=insights.rows,
             attributes=run.observed.attributes,
@@ -119,7 +119,7 @@ def keep_model(
 
 def _address(run: Run) -> str:
     """Name the run's observations as Amazon ML's API shows where rows lie."""
-    return f"s3://{run.project.name}/uploads/{run.run_id}.parquet"
+    return f"s3://{run.project.name}/{rows_object(run.run_id)}"
 
 
 def _record(run: Run, kind: str, entity_id: str, document: dict[str, Any], name: str) -> None:
@@ -132,7 +132,7 @@ def lineage(run: Run) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "training_data_source_id": run.ids["training_data_source_id"],
-        "observations": f"uploads/{run.run_id}.parquet",
+        "observations": rows_object(run.run_id),
         "extract": {
             "digest": run.extracted.digest,
             "sources": list(run.extracted.sources),

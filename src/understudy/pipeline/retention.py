@@ -22,8 +22,9 @@ def forget(house: House) -> None:
         house.catalog.retire(model_id)
     clear_models(house)
     for run_id in gone.runs:
-        for name in (f"uploads/{run_id}.parquet", *list(house.objects.iter_names(f"keys/{run_id}-"))):
-            house.objects.delete(name)
+        for prefix in (f"uploads/{run_id}.", f"keys/{run_id}-"):
+            for name in list(house.objects.iter_names(prefix)):
+                house.objects.delete(name)
 
 
 def _held(house: House, models: list[Entity]) -> Inventory:

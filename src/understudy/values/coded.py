@@ -24,6 +24,9 @@ from understudy import compiling as nb
 CODED = pa.dictionary(pa.int32(), pa.string())
 """The type of a coded column of text."""
 
+SHORT = pa.dictionary(pa.uint16(), pa.string())
+"""The type of a coded column at rest: the rows of a batch (BATCH_ROWS) have no more different cells than that."""
+
 Codes = npt.NDArray[np.int32]
 
 
@@ -82,12 +85,50 @@ def coded_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def coded_schema(schema: pa.Schema) -> pa.Schema:
     """Return the schema of `coded_batch`."""
-    return pa.schema([(field.name, CODED if field.type == pa.string() else field.type) for field in schema])
+    return _every_type(schema, pa.string(), CODED)
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
     """Return the schema of `plain_batch`: what is recorded of columns, however they travel."""
-    return pa.schema([(field.name, pa.string() if field.type == CODED else field.type) for field in schema])
+    return _every_type(schema, CODED, pa.string())
+
+
+def short_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the same batch of at most BATCH_ROWS rows, coded columns as SHORT."""
+    return _every_column(batch, _short_array)
+
+
+def unshortened_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the same batch, coded columns as CODED."""
+    return _every_column(batch, _unshortened_array)
+
+
+def short_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of `short_batch`."""
+    return _every_type(schema, CODED, SHORT)
+
+
+def unshortened_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of `unshortened_batch`."""
+    return _every_type(schema, SHORT, CODED)
+
+
+def _short_array(array: pa.Array) -> pa.Array:
+    if array.type != CODED:
+        return array
+    if len(array.dictionary) > 1 << 16:  # of rows that were filtered out, too
+        array = array.dictionary_decode().dictionary_encode()
+    return pa.DictionaryArray.from_arrays(array.indices.cast(pa.uint16()), array.dictionary)
+
+
+def _unshortened_array(array: pa.Array) -> pa.Array:
+    if array.type != SHORT:
+        return array
+    return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary)
+
+
+def _every_type(schema: pa.Schema, old: pa.DataType, new: pa.DataType) -> pa.Schema:
+    return pa.schema([(field.name, new if field.type == old else field.type) for field in schema])
 
 
 def _every_column(batch: pa.RecordBatch, change: Callable[[pa.Array], pa.Array]) -> pa.RecordBatch:

@@ -57,8 +57,8 @@ def test_records_of_a_run_are_answered(learned, stage):
     document = learned[1]
     batch = stage.batch("bp", document["model_id"], document["evaluation_data_source_id"])
     assert batch["total"] == document["rows"]["evaluation"]
-    name = f"out/batch-prediction/result/bp-{document['run_id']}.parquet.gz"
-    location = f"s3://calls/uploads/{document['run_id']}.parquet"
+    name = f"out/batch-prediction/result/bp-{document['run_id']}.arrows.gz"
+    location = f"s3://calls/uploads/{document['run_id']}.arrows"
     assert json.loads(stage.get("out/batch-prediction/bp.manifest")) == {location: f"s3://data/{name}"}
     header, *lines = gzip.decompress(stage.get(name)).decode().splitlines()
     assert header == "tag,trueLabel,bestAnswer,score"
@@ -92,7 +92,7 @@ def test_observations_that_are_gone_are_said(tmp_path):
     """Where the store no longer keeps a run's rows, the message says so."""
     project = calls_project(tmp_path)
     document = project.do("learn")
-    House(load(tmp_path)).objects.delete(f"uploads/{document['run_id']}.parquet")
+    House(load(tmp_path)).objects.delete(f"uploads/{document['run_id']}.arrows")
     stage = Stage(tmp_path, load(tmp_path))
     with pytest.raises(InvalidInput, match="no longer kept"):
         stage.evaluation("ev", document["model_id"], document["evaluation_data_source_id"])
