@@ -52,7 +52,7 @@ def traits():
     return result.astype(np.float32)
 
 
-def plain_pass(code, rows, known, amounts_of_one, outputs):
+def plain_pass(code, rows, known, amounts_of_one, outputs, inverse_root=lambda squares: 1 / np.sqrt(squares)):
     """Learn one candidate as the papers write it, in float64: the plain twin of `learn_rows`."""
     rates, l1, l2 = amounts_of_one
     weights, sums = np.zeros((FEATURES + 1, outputs)), np.full((FEATURES + 1, outputs), FIRST_SUM)
@@ -71,7 +71,7 @@ def plain_pass(code, rows, known, amounts_of_one, outputs):
         for feature, value, decay in touched:
             slope = rows.weights[i] * gradient * value
             sums[feature] += slope**2
-            pace = rates / np.sqrt(sums[feature])
+            pace = rates * inverse_root(sums[feature])
             moved = weights[feature] - pace * slope
             kept = np.sign(moved) * np.maximum(np.abs(moved) - pace * l1 * decay, 0)
             weights[feature] = kept / (1 + pace * l2 * decay)

@@ -301,10 +301,11 @@ def test_small_validation_part_may_be_learned_last(monkeypatch, tmp_path):
     assert likelihood[0] == pytest.approx(likelihood[1], abs=0.01)
 
 
-@pytest.mark.parametrize(("loss", "outputs"), [("logistic", 1), ("softmax", 3)])
-def test_worse_candidates_are_dropped_within_the_first_pass(monkeypatch, tmp_path, loss, outputs):
+@pytest.mark.parametrize(("loss", "outputs", "every"), [("logistic", 1, 1), ("softmax", 3, 8000), ("softmax", 3, 1)])
+def test_worse_candidates_are_dropped_within_the_first_pass(monkeypatch, tmp_path, loss, outputs, every):
     """Where fewer candidates are cheaper, the worse half goes by its loss so far; in memory and in files alike."""
     monkeypatch.setattr(candidates, "CROSS_VALIDATED", 0)
+    monkeypatch.setattr(candidates, "MEAN_ROWS", every)
     monkeypatch.setattr(candidates, "CACHED_BYTES", 0)
     monkeypatch.setattr(candidates, "EARLY_ROWS", 0)
     features, labels = world(n=4000, loss=loss)
@@ -317,3 +318,16 @@ def test_worse_candidates_are_dropped_within_the_first_pass(monkeypatch, tmp_pat
     spilled = Rows(tmp_path, memory=5_000)
     spilled.append(features, labels)
     assert same(fit, learn(spilled, loss, outputs, Settings(max_passes=3, threads=1)))
+
+
+def test_mean_within_passes_is_the_same_from_memory_and_files_and_makes_one_pass_worth_more(monkeypatch, tmp_path):
+    """Of many rows with classes the mean follows the weights within a pass: one pass is better, and its bits hold."""
+    monkeypatch.setattr(candidates, "CROSS_VALIDATED", 0)
+    features, labels = world(n=6000, loss="softmax")
+    once = learn(rows_of(features, labels), "softmax", 3, Settings(max_passes=1))
+    monkeypatch.setattr(candidates, "MEAN_ROWS", 300)
+    often = learn(rows_of(features, labels), "softmax", 3, Settings(max_passes=1, threads=3))
+    spilled = Rows(tmp_path, memory=5_000)
+    spilled.append(features, labels)
+    assert same(often, learn(spilled, "softmax", 3, Settings(max_passes=1, threads=1)))
+    assert often.validation_loss < once.validation_loss

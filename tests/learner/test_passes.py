@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from learner.test_kernels import amounts, plain_pass
+from learner.test_lanes import inverse_root
 from understudy.learner.block import Block, join
 from understudy.learner.candidates import aligned
 from understudy.learner.kernels import FIRST_SUM, LOGISTIC, SOFTMAX, SQUARED, SparseRows
@@ -76,14 +77,15 @@ def learned(code, outputs, candidates, rows):
 
 
 @pytest.mark.parametrize("candidates", [1, 3, 6, 12])
-@pytest.mark.parametrize(("code", "outputs"), [(LOGISTIC, 1), (SQUARED, 1), (SOFTMAX, 3)])
+@pytest.mark.parametrize(("code", "outputs"), [(LOGISTIC, 1), (SQUARED, 1), (SOFTMAX, 3), (SOFTMAX, 20)])
 def test_pass_agrees_with_its_plain_twin_in_every_lane(code, outputs, candidates):
     """Whatever the width of the vectors, each candidate gets the weights that the plain twin gives it, within 1e-4."""
     rows = block(code, outputs)
     state, width, (rates, l1, l2), _ = learned(code, outputs, candidates, rows)
     for candidate in range(candidates):
         lanes = slice(candidate * outputs, (candidate + 1) * outputs)
-        weights, sums = plain_pass(code, sparse(rows), traits(), (rates[lanes], l1[lanes], l2[lanes]), outputs)
+        amounts_of_one, roots = (rates[lanes], l1[lanes], l2[lanes]), {SOFTMAX: {"inverse_root": inverse_root}}
+        weights, sums = plain_pass(code, sparse(rows), traits(), amounts_of_one, outputs, **roots.get(code, {}))
         np.testing.assert_allclose(state[:, lanes], weights, atol=1e-4)
         np.testing.assert_allclose(state[:, width:][:, lanes], sums, rtol=1e-3, err_msg="sums of squared gradients")
 
@@ -114,6 +116,28 @@ def test_joined_parts_are_the_rows_again():
     again = join([rows.take(np.arange(0, 7)), rows.take(np.arange(7, ROWS))])
     assert all((one == other).all() or np.isnan(one).any() for one, other in zip(rows, again, strict=True))
     np.testing.assert_array_equal(rows.numbers, again.numbers)
+
+
+@pytest.mark.parametrize("outputs", [3, 16, 20])
+def test_row_of_untouched_weights_costs_what_a_guess_among_all_classes_does(outputs):
+    """Lanes that fill up the last vector are no classes: without a weight a row costs the logarithm of their number."""
+    rows = block(SOFTMAX, outputs)
+    width = filled_up(outputs, SOFTMAX)
+    losses = judge_rows(SOFTMAX, rows, np.arange(ROWS), traits(), aligned(FEATURES + 1, width), width, outputs, 1)
+    assert losses[0] == pytest.approx(rows.weights.sum() * np.log(outputs), rel=1e-6)
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(0, 0), (1e-3, 0), (0, 1e-2)])
+def test_amounts_of_zero_are_no_regularisation_of_classes(l1, l2):
+    """Where there is no L1, or no L2, its part of the step is left out: the weights are those of the plain twin."""
+    rows = block(SOFTMAX, 20)
+    state = aligned(FEATURES + 1, 64)
+    state[:, 32:] = FIRST_SUM
+    filled = tuple(np.repeat(np.float32([amount, 0]), [20, 12]) for amount in (0.1, l1, l2))
+    learn_rows(SOFTMAX, rows, np.arange(ROWS), traits(), state, 20, filled, 1)
+    of_one = tuple(amount[:20] for amount in filled)
+    weights, _ = plain_pass(SOFTMAX, sparse(rows), traits(), of_one, 20, inverse_root)
+    np.testing.assert_allclose(state[:, :20], weights, atol=1e-4)
 
 
 @pytest.mark.parametrize(("code", "outputs"), [(LOGISTIC, 1), (SQUARED, 1), (SOFTMAX, 3)])

@@ -7,7 +7,7 @@ worse half is dropped now and then (successive halving, Jamieson and Talwalkar 2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.learner.block import Block, join
-from understudy.learner.kernels import FIRST_SUM, follow_weights
+from understudy.learner.kernels import FIRST_SUM, SOFTMAX, follow_weights
 from understudy.learner.passes import filled_up, judge_rows, learn_rows
 from understudy.learner.rows import Rows
 
@@ -30,9 +30,11 @@ PATIENCE = 3
 RUNGS = (1, 2, 4, 8)
 """Passes after which the worse half of the candidates is dropped, where that saves work."""
 EARLY_RUNGS = (1 / 16, 1 / 4)
-"""Shares of the first pass after which the same is done by progressive loss."""
+"""Shares of the first pass after which the same is done by what rows have cost so far."""
 EARLY_ROWS = 10_000
 """Rows that it takes for that."""
+MEAN_ROWS, MEANS = 25_000, 16
+"""Rows after which the mean of the weights follows them, and how often in a pass at most."""
 LINE = 64
 """Bytes of one line of memory."""
 LANES = 16
@@ -136,6 +138,11 @@ class Problem:
         """Return the validation part of each of the block's rows."""
         return self.validation.part(self.rows.lots(block.numbered))
 
+    @property
+    def means(self) -> int:
+        """How often in a pass the mean of the weights follows them: at its end, and for classes on the way there."""
+        return max(1, min(MEANS, self.rows.count // MEAN_ROWS)) if self.code == SOFTMAX else 1
+
     def ready(self, block: Block) -> Block:
         """Return the block with labels and weights in the kernels' units."""
         return block._replace(
@@ -152,7 +159,10 @@ def aligned(features: int, width: int) -> Floats:
 
 
 def _share(number: int) -> np.float32:
-    """Return by how much the mean follows the weights after a pass."""
+    """Return by how much the mean follows the weights for the time of that number (Shamir and Zhang 2013).
+
+    So the weights of time p count p / (1 + 2 + ... + number).
+    """
     return np.float32(2 / (number + 1))
 
 
@@ -166,9 +176,9 @@ class Group:
     state: Floats
     """Weights, then sums of squared gradients [features + 1, 2 x width]: candidates x outputs lanes, filled up."""
     mean: Floats | None = None
-    """The weights' mean over the ends of all passes, later ones counting more [features + 1, width].
+    """The weights' mean over the ends of all passes, or more often, later ones counting more [features + 1, width].
 
-    None before the second pass: until then it is the weights themselves.
+    None before the second time: until then it is the weights themselves.
     """
 
     @classmethod
@@ -186,7 +196,7 @@ class Group:
         return self.state[:, : self.state.shape[1] // 2]
 
     def remembering(self) -> Group:
-        """Return the same group, about to begin another pass: the mean is no longer the weights themselves."""
+        """Return the same group, about to learn on: the mean is no longer the weights themselves."""
         if self.mean is not None:
             return self
         mean = aligned(*self.weights.shape)
@@ -225,7 +235,7 @@ class Group:
         return judge_rows(problem.code, held, rows, problem.traits, weights, width, lanes, len(self.candidates))
 
     def settle(self, number: int) -> None:
-        """After pass `number`, move the mean: pass p counts p / (1 + 2 + ... + number) (Shamir and Zhang 2013)."""
+        """Move the mean for the time of that number."""
         if self.mean is not None:
             follow_weights(self.mean, self.state, _share(number))
 
@@ -265,41 +275,55 @@ def _moved(together: tuple[Candidate, ...], part: int, home: dict[Candidate, Gro
 class _Pass:
     """A pass under way: what the rows have cost each candidate so far."""
 
-    def __init__(self, problem: Problem, number: int, pool: Executor) -> None:
+    def __init__(self, problem: Problem, number: int, pool: Executor, rungs: Sequence[int] = ()) -> None:
         self._problem, self._number, self._pool = problem, number, pool
+        self._ends = {round(problem.rows.count * (time + 1) / problem.means) for time in range(problem.means)}
+        self._stops = sorted(self._ends | {*rungs})
+        self._times = (number - 1) * problem.means
         self._costs: dict[Candidate, float] = {}
         self._weight = 0.0
         self.visited = 0
         """Rows so far."""
 
-    def visit(self, groups: list[Group], block: Block, order: npt.NDArray[np.int64]) -> None:
-        """Take every group through more rows."""
-        ready, parts = self._problem.ready(block), self._problem.parts(block)
-        jobs = [self._pool.submit(group.learn, self._problem, self._number, ready, order, parts) for group in groups]
+    def pieces(self, order: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+        """Cut the next rows where the mean follows the weights, and at rungs."""
+        cuts = [stop - self.visited for stop in self._stops if 0 < stop - self.visited < len(order)]
+        return np.split(order, cuts)
+
+    def visit(
+        self, groups: list[Group], block: Block, order: npt.NDArray[np.int64], parts: npt.NDArray[np.int64]
+    ) -> list[Group]:
+        """Take every group through one more piece of a block that is ready; return them."""
+        if self._times:
+            groups = [group.remembering() for group in groups]
+        jobs = [self._pool.submit(group.learn, self._problem, self._number, block, order, parts) for group in groups]
         for group, job in zip(groups, jobs, strict=True):
             for candidate, cost in zip(group.candidates, job.result(), strict=True):
                 self._costs[candidate] = self._costs.get(candidate, 0.0) + float(cost)
-        weights, parts = ready.weights[order], parts[order]
+        weights, parts = block.weights[order], parts[order]
         self._weight += sum(float(weights[parts != part].sum()) for part in {group.part for group in groups})
         self.visited += len(order)
+        if self.visited in self._ends:
+            self._times += 1
+            for _ in self._pool.map(lambda group: group.settle(self._times), groups):
+                pass
+        return groups
 
     def loss(self, candidate: Candidate) -> float:
         """Return a candidate's mean progressive loss; it has been visited by all rows so far."""
         return self._costs[candidate] / max(self._weight, 1e-30)
 
-    def end(self, groups: list[Group]) -> None:
-        """Move the means of the weights."""
-        for _ in self._pool.map(lambda group: group.settle(self._number), groups):
-            pass
 
-
-def one_pass(problem: Problem, groups: list[Group], number: int, pool: Executor) -> dict[Candidate, float]:
-    """Take every group through all rows once; return the mean progressive loss of each candidate."""
+def one_pass(
+    problem: Problem, groups: list[Group], number: int, pool: Executor
+) -> tuple[list[Group], dict[Candidate, float]]:
+    """Take every group through all rows once; return the groups, and the mean progressive loss of each candidate."""
     under_way = _Pass(problem, number, pool)
-    for block, order in problem.rows.passing(number):
-        under_way.visit(groups, block, order)
-    under_way.end(groups)
-    return {candidate: under_way.loss(candidate) for group in groups for candidate in group.candidates}
+    for block, whole in problem.rows.passing(number):
+        ready, parts = problem.ready(block), problem.parts(block)
+        for order in under_way.pieces(whole):
+            groups = under_way.visit(groups, ready, order, parts)
+    return groups, {candidate: under_way.loss(candidate) for candidate in alive_in(groups)}
 
 
 def first_pass(
@@ -311,32 +335,51 @@ def first_pass(
 ) -> tuple[list[Group], dict[Candidate, float], Block]:
     """Do what `one_pass` does, but drop the worse half on the way, where that saves work and nobody needs folds.
 
-    Progressive loss is honest here: no row was seen before. Return the groups that are left, their losses, and the rows
+    What rows cost is honest here: none was seen before. Return the groups that are left, their losses, and the rows
     that are held out from some group, which never are more than fit in memory.
     """
-    under_way, rungs = _Pass(problem, 1, pool), [round(share * problem.rows.count) for share in EARLY_RUNGS]
+    rungs = [round(share * problem.rows.count) for share in EARLY_RUNGS]
     rungs = [rung for rung in rungs if rung >= EARLY_ROWS]
-    held = []
+    under_way = _Pass(problem, 1, pool, rungs)
+    held: list[Block] = []
     for block, whole in problem.rows.passing(1):
-        held.append(block.take(np.flatnonzero(problem.parts(block) >= 0)))
-        cuts = [rung - under_way.visited for rung in rungs if 0 < rung - under_way.visited < len(whole)]
-        for order in np.split(whole, cuts):
-            under_way.visit(groups, block, order)
+        ready, parts = problem.ready(block), problem.parts(block)
+        for order in under_way.pieces(whole):
+            groups = under_way.visit(groups, ready, order, parts)
+            held.append(ready.take(order[parts[order] >= 0]))
             advance(len(order))
             if under_way.visited in rungs and problem.validation.parts == 1 and _crowded(groups, 1):
-                groups = _halved(problem, groups, under_way, report)
-    under_way.end(groups)
+                losses = _losses_so_far(problem, groups, under_way, held, pool)
+                groups = _halved(problem, groups, under_way, losses, report)
     gathered = join(held)
     ordered = gathered.take(np.argsort(gathered.numbered))  # whatever blocks the rows lay in
-    return groups, {candidate: under_way.loss(candidate) for candidate in alive_in(groups)}, problem.ready(ordered)
+    return groups, {candidate: under_way.loss(candidate) for candidate in alive_in(groups)}, ordered
+
+
+def _losses_so_far(
+    problem: Problem, groups: list[Group], under_way: _Pass, held: list[Block], pool: Executor
+) -> dict[Candidate, float]:
+    """Return what candidates are compared by within the first pass.
+
+    Progressive loss is that of weights in motion, and of all rows. A mean that follows them within the pass allows of
+    higher rates, so it is judged itself, by the rows held out so far.
+    """
+    if problem.means == 1:
+        return {candidate: under_way.loss(candidate) for candidate in alive_in(groups)}
+    rows = join(held)
+    return _judged(problem, groups, rows, problem.parts(rows), pool)
 
 
 def _halved(
-    problem: Problem, groups: list[Group], under_way: _Pass, report: Callable[[CandidateReport], None]
+    problem: Problem,
+    groups: list[Group],
+    under_way: _Pass,
+    losses: Mapping[Candidate, float],
+    report: Callable[[CandidateReport], None],
 ) -> list[Group]:
-    """Drop the worse half by progressive loss; report those dropped."""
+    """Drop the worse half; report those dropped."""
     alive = alive_in(groups)
-    kept = better_half(alive, {candidate: under_way.loss(candidate) for candidate in alive})
+    kept = better_half(alive, losses)
     for candidate in alive:
         if candidate not in kept:
             report(CandidateReport(candidate, 1, under_way.visited, under_way.loss(candidate), np.inf))
@@ -373,7 +416,8 @@ class Choice:
         replace(self.group, part=ALL_ROWS).learn(problem, self.passes, self.held, order, problem.parts(self.held))
         if self.group.mean is None:
             return self.group
-        return replace(self.group, mean=self.group.mean + _share(self.passes) * (self.group.weights - before))
+        share = _share(self.passes * problem.means)
+        return replace(self.group, mean=self.group.mean + share * (self.group.weights - before))
 
 
 def choose(
@@ -397,8 +441,7 @@ def choose(
             groups, progressive, held = first_pass(problem, groups, pool, report, advance)
             parts = problem.parts(held)
         else:
-            groups = [group.remembering() for group in groups]
-            progressive = one_pass(problem, groups, number, pool)
+            groups, progressive = one_pass(problem, groups, number, pool)
         alive, losses = alive_in(groups), _judged(problem, groups, held, parts, pool)
         for candidate in alive:
             updates = number * round(problem.rows.count * (1 - validation.share))

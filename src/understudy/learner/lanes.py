@@ -14,15 +14,20 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+from understudy import compiling as nb
+
 _FLOAT, _DOUBLE, _INT = ir.FloatType(), ir.DoubleType(), ir.IntType(32)
 
 FAST = ("nsz", "arcp", "contract", "afn", "reassoc")
 """What LLVM may do with floats: all but what would make tests for NaN void."""
+COMPILED = {"nogil": True, "cache": True, "fastmath": set(FAST), "error_model": "numpy"}
+"""How kernels of lanes are compiled."""
 
 
 class LanesType(types.Type):
@@ -135,6 +140,17 @@ def spread(typing_context, like, value):  # type: ignore[no-untyped-def]
     return like(like, types.float32), emit
 
 
+@intrinsic
+def set_float(typing_context, address, index, value):  # type: ignore[no-untyped-def]
+    """Write one of the float32 that stand in a row at an address (int64)."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        builder.store(args[2], builder.gep(_pointer(builder, args[0], _FLOAT), [args[1]]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.float32), emit
+
+
 # --- arithmetic ------------------------------------------------------------------------------------------------------
 
 
@@ -188,6 +204,34 @@ least, most = _library("minnum", 2), _library("maxnum", 2)
 
 
 @intrinsic
+def highest(typing_context, lanes):  # type: ignore[no-untyped-def]
+    """Return the highest of all lanes."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return _reduced(context, builder, signature.args[0], "fmax", [], args)
+
+    return types.float32(lanes), emit
+
+
+@intrinsic
+def total(typing_context, lanes):  # type: ignore[no-untyped-def]
+    """Return the sum of all lanes."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return _reduced(context, builder, signature.args[0], "fadd", [_FLOAT(0.0)], args)
+
+    return types.float32(lanes), emit
+
+
+def _reduced(context: Any, builder: Any, lanes: Any, name: str, start: list[Any], args: Any) -> Any:
+    """Make one float of all lanes, by LLVM's reduction of that name."""
+    vector = context.get_value_type(lanes)
+    kind = ir.FunctionType(_FLOAT, [value.type for value in start] + [vector])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.{name}.v{vector.count}f32")
+    return builder.call(function, [*start, *args], fastmath=FAST)
+
+
+@intrinsic
 def where_positive(typing_context, test, then, other):  # type: ignore[no-untyped-def]
     """Take a lane of `then` where `test` is 0 or more, else of `other`."""
 
@@ -210,3 +254,42 @@ def power_of_two(typing_context, whole):  # type: ignore[no-untyped-def]
         return builder.bitcast(builder.shl(exponent, _constant(whole_numbers, 23)), vector)
 
     return whole(whole), emit
+
+
+@intrinsic
+def _half_exponent(typing_context, lanes):  # type: ignore[no-untyped-def]
+    """Return about 0.7 / sqrt(lanes), by halving the exponent in the bits and turning its sign."""
+
+    def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        vector = context.get_value_type(signature.return_type)
+        words = ir.VectorType(_INT, vector.count)
+        half = builder.lshr(builder.bitcast(args[0], words), _constant(words, 1))
+        return builder.bitcast(builder.sub(_constant(words, 0x5F1FFFF9), half), vector)
+
+    return lanes(lanes), emit
+
+
+@nb.njit(inline="always")
+def inverse_root(x):  # type: ignore[no-untyped-def]
+    """Estimate 1 / sqrt(x) of lanes above 0, relative error below 7e-4, without a root or a division (Kadlec 2010)."""
+    guess = _half_exponent(x)
+    rest = spread(x, np.float32(2.38924456)) - x * guess * guess
+    return spread(x, np.float32(0.703952253)) * guess * rest
+
+
+@nb.njit(inline="always")
+def exp(x):  # type: ignore[no-untyped-def]
+    """Compute exp of lanes, relative error below 3e-7; the polynomial of `kernels.exp32`."""
+    x = least(most(x, spread(x, np.float32(-87))), spread(x, np.float32(87))) * spread(
+        x, np.float32(1.4426950408889634)
+    )
+    whole = floor(x + spread(x, np.float32(0.5)))
+    part = x - whole
+    power = spread(x, np.float32(1.5403530e-4))
+    power = power * part + spread(x, np.float32(1.3333558e-3))
+    power = power * part + spread(x, np.float32(9.6181291e-3))
+    power = power * part + spread(x, np.float32(5.5504109e-2))
+    power = power * part + spread(x, np.float32(2.4022651e-1))
+    power = power * part + spread(x, np.float32(6.9314718e-1))
+    power = power * part + spread(x, np.float32(1))
+    return power * power_of_two(whole)

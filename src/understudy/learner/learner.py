@@ -124,8 +124,8 @@ def _learn_again(problem: Problem, choice: Choice, pool: Executor) -> tuple[Grou
     group = Group.fresh(problem, (choice.candidate,), ALL_ROWS)
     losses = []
     for number in range(1, choice.passes + 1):
-        group = group if number == 1 else group.remembering()
-        losses.append(one_pass(problem, [group], number, pool)[choice.candidate])
+        (group,), progressive = one_pass(problem, [group], number, pool)
+        losses.append(progressive[choice.candidate])
     return group, [loss * problem.spread**2 for loss in losses]
 
 

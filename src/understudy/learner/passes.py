@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy import compiling as nb
+from understudy.learner import classes
 from understudy.learner.block import Block
-from understudy.learner.kernels import DISMAY, LOGISTIC, PULL, REACH, SOFTMAX, STARTLE, softmax
+from understudy.learner.kernels import DISMAY, LOGISTIC, PULL, REACH, SOFTMAX, STARTLE
 from understudy.learner.lanes import (
+    COMPILED,
     add_to,
+    exp,
     float_at,
-    floor,
     id_at,
     lanes1,
     lanes4,
@@ -30,40 +32,18 @@ from understudy.learner.lanes import (
     least,
     load,
     most,
-    power_of_two,
     root,
     size,
     spread,
     store,
     where_positive,
 )
+from understudy.learner.reading import AHEAD, addresses, number_at, within
 from understudy.memory import int64_at, prefetch
 
-_FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}  # all but the flags that would make NaN tests void
 _ONE, _NOT = np.float32(1), np.float32(0)
 
 Floats = npt.NDArray[np.float32]
-
-AHEAD = 4
-"""Rows ahead for which memory is asked: about as long as it takes to come."""
-
-
-@nb.njit(inline="always")
-def _exp(x):  # type: ignore[no-untyped-def]
-    """Compute exp of lanes, relative error below 3e-7; the polynomial of `kernels.exp32`."""
-    x = least(most(x, spread(x, np.float32(-87))), spread(x, np.float32(87))) * spread(
-        x, np.float32(1.4426950408889634)
-    )
-    whole = floor(x + spread(x, np.float32(0.5)))
-    part = x - whole
-    power = spread(x, np.float32(1.5403530e-4))
-    power = power * part + spread(x, np.float32(1.3333558e-3))
-    power = power * part + spread(x, np.float32(9.6181291e-3))
-    power = power * part + spread(x, np.float32(5.5504109e-2))
-    power = power * part + spread(x, np.float32(2.4022651e-1))
-    power = power * part + spread(x, np.float32(6.9314718e-1))
-    power = power * part + spread(x, _ONE)
-    return power * power_of_two(whole)
 
 
 @nb.njit(inline="always")
@@ -86,7 +66,7 @@ def _judged(code, scores, label, weight):  # type: ignore[no-untyped-def]
     zero, one = spread(scores, np.float32(0)), spread(scores, _ONE)
     truth, pull = spread(scores, label), spread(scores, weight)
     if code == LOGISTIC:
-        tail = _exp(zero - size(scores))
+        tail = exp(zero - size(scores))
         loss = least(_log1p(tail) + most(scores, zero) - truth * scores, spread(scores, DISMAY))
         upper = one / (one + tail)
         return pull * loss, pull * (where_positive(scores, upper, tail * upper) - truth)
@@ -95,45 +75,10 @@ def _judged(code, scores, label, weight):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(inline="always")
-def _within(x, bound):  # type: ignore[no-untyped-def]
-    return min(max(x, -bound), bound)
-
-
-@nb.njit(inline="always")
-def _addresses(rows, traits):  # type: ignore[no-untyped-def]
-    """Return where the columns of a block, and what is known of features, stand, and how wide rows are.
-
-    Numba counts references wherever an array is taken out of a tuple or handed on, at 10 ns each; a number is a number.
-    """
-    return (
-        rows.ones.ctypes.data,
-        np.int64(rows.ones.shape[1]),
-        rows.numbers.ctypes.data,
-        np.int64(rows.numbers.shape[1]),
-        rows.number_ids.ctypes.data,
-        rows.missing_ids.ctypes.data,
-        rows.indptr.ctypes.data,
-        rows.ids.ctypes.data,
-        rows.values.ctypes.data,
-        rows.labels.ctypes.data,
-        rows.weights.ctypes.data,
-        traits.ctypes.data,
-    )
-
-
-@nb.njit(inline="always")
-def _number(k, number, number_ids, missing_ids):  # type: ignore[no-untyped-def]
-    """Return the value and the feature of a row's k-th number; a missing one is a feature of its own, of value 1."""
-    if np.isnan(number):
-        return _ONE, id_at(missing_ids, k)
-    return number, id_at(number_ids, k)
-
-
-@nb.njit(inline="always")
 def _scored(zero, row, at, weights, stride):  # type: ignore[no-untyped-def]
     """Return one vector of a row's linear scores.
 
-    `at` is what `_addresses` gave, `weights` an address, `stride` the bytes between features.
+    `at` is what `addresses` gave, `weights` an address, `stride` the bytes between features.
     """
     ones, width, numbers, count, number_ids, missing_ids, indptr, ids, values, _, _, traits = at
     scores = load(zero, weights)
@@ -142,13 +87,13 @@ def _scored(zero, row, at, weights, stride):  # type: ignore[no-untyped-def]
         if f != 0:
             scores = scores + load(zero, weights + f * stride)
     for k in range(count):
-        x, f = _number(k, float_at(numbers + 4 * count * row, k), number_ids, missing_ids)
+        x, f = number_at(k, float_at(numbers + 4 * count * row, k), number_ids, missing_ids)
         if x != 0 and f != 0:
-            x = _within(x * float_at(traits, 2 * f), REACH)
+            x = within(x * float_at(traits, 2 * f), REACH)
             scores = scores + spread(zero, x) * load(zero, weights + f * stride)
     for k in range(int64_at(indptr, row), int64_at(indptr, row + 1)):
         f = id_at(ids, k)
-        x = _within(float_at(values, k) * float_at(traits, 2 * f), REACH)
+        x = within(float_at(values, k) * float_at(traits, 2 * f), REACH)
         scores = scores + spread(zero, x) * load(zero, weights + f * stride)
     return scores
 
@@ -181,13 +126,13 @@ def _stepped(row, at, weights, stride, slopes, rate, rate_l1, rate_l2):  # type:
         if f != 0:
             _step(weights + f * stride, sums, slopes, _ONE, float_at(traits, 2 * f + 1), rate, rate_l1, rate_l2)
     for k in range(count):
-        x, f = _number(k, float_at(numbers + 4 * count * row, k), number_ids, missing_ids)
+        x, f = number_at(k, float_at(numbers + 4 * count * row, k), number_ids, missing_ids)
         if x != 0 and f != 0:
-            x = _within(x * float_at(traits, 2 * f), PULL)
+            x = within(x * float_at(traits, 2 * f), PULL)
             _step(weights + f * stride, sums, slopes, x, float_at(traits, 2 * f + 1), rate, rate_l1, rate_l2)
     for k in range(int64_at(indptr, row), int64_at(indptr, row + 1)):
         f = id_at(ids, k)
-        x = _within(float_at(values, k) * float_at(traits, 2 * f), PULL)
+        x = within(float_at(values, k) * float_at(traits, 2 * f), PULL)
         _step(weights + f * stride, sums, slopes, x, float_at(traits, 2 * f + 1), rate, rate_l1, rate_l2)
 
 
@@ -216,7 +161,7 @@ def _expect(place, order, last, at, weights, stride):  # type: ignore[no-untyped
 @nb.njit(inline="always")
 def _learn(zero, code, rows, order, traits, state, rates, l1, l2, losses):  # type: ignore[no-untyped-def]
     """Learn with all lanes in one vector."""
-    at, weights, stride, totals = _addresses(rows, traits), state.ctypes.data, 4 * state.shape[1], losses.ctypes.data
+    at, weights, stride, totals = addresses(rows, traits), state.ctypes.data, 4 * state.shape[1], losses.ctypes.data
     labels, importances, visits, last = at[9], at[10], order.ctypes.data, len(order)
     rate = load(zero, rates.ctypes.data)
     rate_l1, rate_l2 = rate * load(zero, l1.ctypes.data), rate * load(zero, l2.ctypes.data)
@@ -232,7 +177,7 @@ def _learn(zero, code, rows, order, traits, state, rates, l1, l2, losses):  # ty
 @nb.njit(inline="always")
 def _judge(zero, code, rows, order, traits, weights, losses):  # type: ignore[no-untyped-def]
     at, address, stride, totals = (
-        _addresses(rows, traits),
+        addresses(rows, traits),
         weights.ctypes.data,
         4 * weights.shape[1],
         losses.ctypes.data,
@@ -246,77 +191,44 @@ def _judge(zero, code, rows, order, traits, weights, losses):  # type: ignore[no
         add_to(totals, loss)
 
 
-_COMPILED = {"nogil": True, "cache": True, "fastmath": _FAST, "error_model": "numpy"}
-
-
-@nb.njit(**_COMPILED)
+@nb.njit(**COMPILED)
 def _learn1(code, rows, order, traits, state, rates, l1, l2, losses):  # type: ignore[no-untyped-def]
     _learn(lanes1(), code, rows, order, traits, state, rates, l1, l2, losses)
 
 
-@nb.njit(**_COMPILED)
+@nb.njit(**COMPILED)
 def _learn4(code, rows, order, traits, state, rates, l1, l2, losses):  # type: ignore[no-untyped-def]
     _learn(lanes4(), code, rows, order, traits, state, rates, l1, l2, losses)
 
 
-@nb.njit(**_COMPILED)
+@nb.njit(**COMPILED)
 def _learn8(code, rows, order, traits, state, rates, l1, l2, losses):  # type: ignore[no-untyped-def]
     _learn(lanes8(), code, rows, order, traits, state, rates, l1, l2, losses)
 
 
-@nb.njit(**_COMPILED)
+@nb.njit(**COMPILED)
 def _learn16(code, rows, order, traits, state, rates, l1, l2, losses):  # type: ignore[no-untyped-def]
     _learn(lanes16(), code, rows, order, traits, state, rates, l1, l2, losses)
 
 
-@nb.njit(**_COMPILED)
-def _learn_classes(rows, order, traits, state, lanes, rates, l1, l2, losses):  # type: ignore[no-untyped-def]
-    """Learn with a score for each class, in as many vectors as it takes; the scores meet in memory."""
-    zero, vector = lanes16(), 64
-    at, weights, stride, width = _addresses(rows, traits), state.ctypes.data, 4 * state.shape[1], len(rates)
-    scores = np.zeros(width, np.float32)
-    real, slopes = scores[:lanes], scores.ctypes.data
-    for row in order:
-        for first in range(0, 4 * width, vector):
-            store(slopes + first, _scored(zero, row, at, weights + first, stride))
-        softmax(real, np.int64(rows.labels[row]), rows.weights[row], losses)
-        for first in range(0, 4 * width, vector):
-            rate = load(zero, rates.ctypes.data + first)
-            rate_l1 = rate * load(zero, l1.ctypes.data + first)
-            rate_l2 = rate * load(zero, l2.ctypes.data + first)
-            slope = load(zero, slopes + first)
-            _stepped(row, at, weights + first, stride, slope, rate, rate_l1, rate_l2)
-
-
-@nb.njit(**_COMPILED)
+@nb.njit(**COMPILED)
 def _judge1(code, rows, order, traits, weights, losses):  # type: ignore[no-untyped-def]
     _judge(lanes1(), code, rows, order, traits, weights, losses)
 
 
-@nb.njit(**_COMPILED)
+@nb.njit(**COMPILED)
 def _judge4(code, rows, order, traits, weights, losses):  # type: ignore[no-untyped-def]
     _judge(lanes4(), code, rows, order, traits, weights, losses)
 
 
-@nb.njit(**_COMPILED)
+@nb.njit(**COMPILED)
 def _judge8(code, rows, order, traits, weights, losses):  # type: ignore[no-untyped-def]
     _judge(lanes8(), code, rows, order, traits, weights, losses)
 
 
-@nb.njit(**_COMPILED)
+@nb.njit(**COMPILED)
 def _judge16(code, rows, order, traits, weights, losses):  # type: ignore[no-untyped-def]
     _judge(lanes16(), code, rows, order, traits, weights, losses)
-
-
-@nb.njit(**_COMPILED)
-def _judge_classes(rows, order, traits, weights, width, lanes, losses):  # type: ignore[no-untyped-def]
-    at, address, stride = _addresses(rows, traits), weights.ctypes.data, 4 * weights.shape[1]
-    scores = np.zeros(width, np.float32)
-    real, slopes = scores[:lanes], scores.ctypes.data
-    for row in order:
-        for first in range(0, 4 * width, 64):
-            store(slopes + first, _scored(lanes16(), row, at, address + first, stride))
-        softmax(real, np.int64(rows.labels[row]), rows.weights[row], losses)
 
 
 _LEARN = {1: _learn1, 4: _learn4, 8: _learn8, 16: _learn16}
@@ -346,11 +258,9 @@ def learn_rows(
     2 x width], whose lanes are candidates x outputs; amounts (rates, l1, l2) each float32[width], 0 beyond the lanes.
     """
     if code == SOFTMAX:
-        losses = np.zeros(candidates)
-        _learn_classes(rows, order, traits, state, lanes, *amounts, losses)
-    else:
-        losses = np.zeros(state.shape[1] // 2)
-        _LEARN[len(losses)](code, rows, order, traits, state, *amounts, losses)
+        return classes.learn_rows(rows, order, traits, state, lanes, amounts, candidates)
+    losses = np.zeros(state.shape[1] // 2)
+    _LEARN[len(losses)](code, rows, order, traits, state, *amounts, losses)
     return losses[:candidates]
 
 
@@ -369,9 +279,7 @@ def judge_rows(
     Shapes as in `learn_rows`, but `weights` is float32[features, width or more]: a state, or its mean.
     """
     if code == SOFTMAX:
-        losses = np.zeros(candidates)
-        _judge_classes(rows, order, traits, weights, width, lanes, losses)
-    else:
-        losses = np.zeros(width)
-        _JUDGE[width](code, rows, order, traits, weights, losses)
+        return classes.judge_rows(rows, order, traits, weights, width, lanes, candidates)
+    losses = np.zeros(width)
+    _JUDGE[width](code, rows, order, traits, weights, losses)
     return losses[:candidates]
