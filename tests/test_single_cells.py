@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy.values import canonical_array, read_numbers, read_texts, read_truths
-from understudy.values.single import holds_no_number, read_number, read_text, read_truth, rounded
+from understudy.values.single import (
+    CELL_OF_RECORD,
+    holds_no_number,
+    number_reader,
+    number_text_of_record,
+    read_number,
+    read_text,
+    read_truth,
+    rounded,
+)
 
 ODD = ("nan", "N/A", "?", "inf", "-inf", "1e999", "-1e999", "1e-999", "5e-324", "0x1F", "1_000", "٣", "+7", "-.5e+3")
 texts = st.text(max_size=12) | st.floats().map(repr) | st.integers().map(str) | st.sampled_from(ODD)
@@ -33,6 +42,26 @@ def test_cells_read_alone_as_in_their_column(array):
     truths = [math.nan if (truth := read_truth(cell)) is None else float(truth) for cell in cells]
     np.testing.assert_array_equal(truths, read_truths(array).values)
     assert [read_text(cell) for cell in cells] == read_texts(array).to_pylist()
+
+
+values = (
+    texts | words | st.floats() | st.integers() | st.integers(10**300, 10**310) | st.booleans() | st.none()
+) | st.lists(st.integers(), max_size=2)
+
+
+def or_refused(read, value):
+    """Return what is read of a value, text where it is refused."""
+    try:
+        return read(value)
+    except ValueError:
+        return "refused"
+
+
+@given(values, st.sampled_from([*CELL_OF_RECORD.values(), number_text_of_record]))
+def test_number_is_read_of_a_value_as_of_its_cell(value, read):
+    """In one step or two, by any reader: the same number, or the same refusal."""
+    expected = or_refused(lambda value: read_number(read(value)), value)
+    np.testing.assert_array_equal(or_refused(number_reader(read), value), expected)
 
 
 @given(st.floats(width=32) | st.floats(-1e38, 1e38) | st.just(1e300))

@@ -25,6 +25,9 @@ UInt64s = npt.NDArray[np.uint64]
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _MURMUR = 0xFF51AFD7ED558CCD
+_MURMUR_TWICE = (_MURMUR * _MURMUR) & _MASK
+
+_word = int.from_bytes  # by a name of its own, as looking it up costs as much as the call
 
 _M1 = np.uint64(_GOLDEN)
 _M2 = np.uint64(_MURMUR)
@@ -43,11 +46,20 @@ def mix(value: int) -> int:
 def hash_text(text: str, seed: int) -> int:
     """Hash one string's UTF-8 bytes; the plain twin of `hash_strings`."""
     data = text.encode()
-    h = (seed ^ (len(data) * _GOLDEN)) & _MASK
-    for start in range(0, len(data), 8):
-        h = ((h ^ int.from_bytes(data[start : start + 8], "little")) * _MURMUR) & _MASK
-        h ^= h >> 32
-    return mix(h)
+    size = len(data)
+    h = seed ^ (size * _GOLDEN)
+    if size > 8:
+        last = (size - 1) & -8
+        for start in range(0, last, 8):
+            h = ((h ^ _word(data[start : start + 8], "little")) * _MURMUR) & _MASK
+            h ^= h >> 32
+        data = data[last:]
+    elif not size:
+        return mix(seed)
+    # The last word's `h ^ (h >> 32)` and that which `mix` begins with undo each other: two products become one.
+    h = ((h ^ _word(data, "little")) * _MURMUR_TWICE) & _MASK
+    h = ((h ^ (h >> 29)) * _GOLDEN) & _MASK
+    return h ^ (h >> 32)
 
 
 @nb.njit(inline="always")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import operator
+import struct
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +26,10 @@ from understudy.features import Features
 from understudy.learner.losses import probabilities
 from understudy.learner.scoring import KeyIndex, SingleRows, decision_by_column, probability
 from understudy.recipe import FittedRecipe
-from understudy.recipe.single import Plan, Reader
+from understudy.recipe.single import Plan
 from understudy.schema import ModelType, Schema
 from understudy.target import Target
+from understudy.values.single import Reader
 
 FORMAT = 1
 """Version of the folder's layout; a reader refuses a newer one."""
@@ -89,14 +91,20 @@ class Model:
         return probabilities(linear, "softmax")
 
     def record_features(self, readers: Mapping[str, Reader]) -> Callable[[Mapping[str, Any]], Features]:
-        """Compile what makes one record's features, to the bit as its recipe does of a batch; see `record_scorer`."""
-        pairs = Plan(self.recipe, readers, int, _pair).parts
+        """Compile what makes one record's features, to the bit as its recipe does of a batch; see `record_scorer`.
 
-        def features(record: Mapping[str, Any]) -> Features:
-            keys, values = tuple(zip(*pairs(record), strict=True)) or ((), ())
-            return Features(np.array([0, len(keys)]), np.array(keys, np.uint64), np.array(values, np.float32))
+        It is for whoever learns them, by kernels, so that it may use one, too.
+        """
+        from understudy.recipe.program import program  # noqa: PLC0415 - scores go without kernels
 
-        return features
+        at_once = program(self.recipe, readers)
+        outputs = Plan(self.recipe, readers, int, _PACKED.pack, b"".join).outputs
+
+        def planned(record: Mapping[str, Any]) -> Features:
+            found = np.frombuffer(b"".join(outputs(record)), _FEATURE)
+            return Features(np.array([0, len(found)]), found["key"].copy(), found["value"].copy())
+
+        return (lambda record: at_once.features(record) or planned(record)) if at_once else planned
 
     def record_scorer(
         self, readers: Mapping[str, Reader], *, texts: bool = False
@@ -110,9 +118,9 @@ class Model:
         learned = self.weights
         rows = SingleRows(learned.keys, learned.weights, learned.intercept)
         if self.target.type is ModelType.MULTICLASS:
-            features = Plan(self.recipe, readers, rows.place, _pair, texts=texts).parts
+            features = Plan(self.recipe, readers, rows.place, _pair, tuple, texts=texts).outputs
             return lambda record: probabilities(rows.totals(features(record))[None], "softmax")[0]
-        summands = Plan(self.recipe, readers, rows.weight, operator.mul, texts=texts).parts
+        summands = Plan(self.recipe, readers, rows.weight, operator.mul, tuple, texts=texts).outputs
         if self.target.type is ModelType.BINARY:
             return lambda record: probability(rows.total(summands(record)))
         return lambda record: rows.total(summands(record))
@@ -183,6 +191,10 @@ class Model:
     def _tensors(self) -> dict[str, npt.NDArray[Any]]:
         learned = self.weights
         return {"keys": learned.keys, "weights": learned.weights, "intercept": learned.intercept}
+
+
+_PACKED, _FEATURE = struct.Struct("=Qf"), np.dtype([("key", np.uint64), ("value", np.float32)])
+"""A feature as bytes, which are less work to gather than numbers, and how numpy reads them."""
 
 
 def _pair(known: int, value: float) -> tuple[int, float]:

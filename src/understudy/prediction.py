@@ -12,11 +12,11 @@ import pyarrow as pa
 from understudy.errors import InvalidInput
 from understudy.features import Features
 from understudy.model import Model, Scores
-from understudy.recipe.single import Reader, Unfit
+from understudy.recipe.single import Unfit
 from understudy.schema import AttributeType, ModelType
 from understudy.transform import Transform
 from understudy.values import batch_of_records, conform_batch, read_numbers, read_texts, text_of_record
-from understudy.values.single import CELL_OF_RECORD, Cell, holds_no_number
+from understudy.values.single import CELL_OF_RECORD, Reader, number_text_of_record
 
 THRESHOLD = 0.5
 """Score from which on a BINARY answer is the positive label (reference 8.1)."""
@@ -104,18 +104,35 @@ class Predictor:
         self._refuse_wrong_types(observations)
         return self.answers(self.model.score(observations), top), unknown
 
+    def predict_at_once(self, record: Mapping[str, Any], top: int | None = None) -> tuple[Prediction, list[str]] | None:
+        """Answer one record as `predict` does; None where that takes a batch or a function, which takes longer."""
+        if self.transform is not None:
+            return None
+        try:
+            score = self._score_record(record)
+        except Unfit:
+            return None
+        return self._answers([_plain(score)], top)[0], self._unknown((record,))
+
+    def score_texts_at_once(self, observation: Mapping[str, str]) -> float | Scores | None:
+        """Score an observation as `score_texts` does; None where that needs a batch."""
+        try:
+            return self._score_texts(observation)
+        except Unfit:
+            return None
+
     def score_texts(self, observation: Mapping[str, str]) -> float | Scores:
         """Score one observation, not a row as extracted, whose values are text.
 
         What is left out or cannot be read counts as missing; the target and names that the model does not know are not
         looked at.
         """
-        try:
-            return self._score_texts(observation)
-        except Unfit:
-            batch, _ = batch_of_records([observation], [(name, pa.string()) for name in self._inputs])
-            scores: Scores = self.model.score(batch)[0]
-            return scores
+        quick = self.score_texts_at_once(observation)
+        if quick is not None:
+            return quick
+        batch, _ = batch_of_records([observation], [(name, pa.string()) for name in self._inputs])
+        scores: Scores = self.model.score(batch)[0]
+        return scores
 
     def features(self, record: Mapping[str, Any]) -> Features:
         """Return what a learner sees of a record as extracted; raises InvalidInput as `predict` does."""
@@ -151,11 +168,11 @@ class Predictor:
         """What reads the values of a record as extracted."""
         readers: dict[str, Reader] = {name: CELL_OF_RECORD[kind] for name, kind in self._asked}
         numeric = {name for name, kind in self._asked if kind == pa.string() and name in self._numeric}
-        return readers | dict.fromkeys(numeric, _text_of_number)
+        return readers | dict.fromkeys(numeric, number_text_of_record)
 
     def _unknown(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
         """Name the attributes that the model does not know, in order of first occurrence; the target is no surprise."""
-        if all(record.keys() <= self._known for record in records):
+        if all(map(self._known.issuperset, records)):
             return []
         return list(dict.fromkeys(name for record in records for name in record if name not in self._known))
 
@@ -211,14 +228,6 @@ class Predictor:
 def _plain(score: float | Scores) -> Any:
     """Return a record's score as Python's own numbers."""
     return score if isinstance(score, float) else score.tolist()
-
-
-def _text_of_number(value: object) -> Cell:
-    """Read a value of a column of text that the model takes for a number; raises ValueError where it is none."""
-    cell = text_of_record(value)
-    if holds_no_number(cell):
-        raise ValueError(cell)
-    return cell
 
 
 def _is_no_number(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -90,7 +91,12 @@ def key_and_value(key, value):
 
 def plan_of(fitted, columns):
     """Compile a plan whose parts are keys and values."""
-    return Plan(fitted, {name: CELL_OF_RECORD[kind] for name, kind in columns}, int, key_and_value)
+    return Plan(fitted, {name: CELL_OF_RECORD[kind] for name, kind in columns}, int, key_and_value, tuple)
+
+
+def parts_of(plan, record):
+    """Return keys and values of a record's features, one after the other."""
+    return list(chain.from_iterable(plan.outputs(record)))
 
 
 def batched(record, columns):
@@ -115,13 +121,34 @@ def test_plan_gives_the_features_of_the_batch(world):
     for record in [*records, *records]:  # made first, remembered then
         batch = batched(record, columns)
         try:
-            found = list(plan.parts(record))
+            found = parts_of(plan, record)
         except Unfit:
             assert batch is None or len(fitted.features(batch).keys) > MANY
             continue
         features = fitted.features(batch)
         assert [key for key, _ in found] == features.keys.tolist()
         assert bits(value for _, value in found) == bits(features.values.tolist())
+
+
+NOTHING_LEARNED = Weights(np.empty(0, np.uint64), np.empty((0, 1), np.float32), np.zeros(1))
+
+
+@given(worlds(), st.booleans())
+def test_model_describes_a_record_as_its_batch(world, only_texts):
+    """By a program where that will do, by the plan where not: the same features to the bit."""
+    schema, fitted, columns, records = world
+    columns = [(name, pa.string() if only_texts else kind) for name, kind in columns]
+    model = Model(Target("unheard of", ModelType.REGRESSION, ()), schema.names, schema, fitted, NOTHING_LEARNED)
+    describe = model.record_features({name: CELL_OF_RECORD[kind] for name, kind in columns})
+    for record in records:
+        try:
+            found = describe(record)
+        except Unfit:
+            continue
+        expected = fitted.features(batched(record, columns))
+        assert found.indptr.tolist() == expected.indptr.tolist()
+        assert found.keys.tolist() == expected.keys.tolist()
+        assert found.values.tobytes() == expected.values.tobytes()
 
 
 @settings(max_examples=200)
@@ -173,8 +200,8 @@ def test_what_a_batch_does_sooner_is_unfit(record):
     """Long texts and a great many combinations are left to the kernels."""
     plan = small_plan("t", "c", "cartesian(t,u)")
     with pytest.raises(Unfit):
-        list(plan.parts(record))
-    assert list(plan.parts({"t": "short", "u": "text"}))
+        parts_of(plan, record)
+    assert parts_of(plan, {"t": "short", "u": "text"})
 
 
 def test_memory_is_bounded(monkeypatch):
@@ -182,24 +209,24 @@ def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(single, "ROOM", 64)
     plan = small_plan("t", "c", "cartesian(t,c)")
     records = [{"t": f"{i} word", "c": "long" * BRIEF + str(i)} for i in range(200)]
-    found = [list(plan.parts(record)) for record in records]
-    assert found == [list(plan.parts(record)) for record in records]
-    assert all(len(column.memo) <= 16 for column in plan._columns)
-    assert all(len(value) <= BRIEF for column in plan._columns for value in column.memo if isinstance(value, str))
+    found = [parts_of(plan, record) for record in records]
+    assert found == [parts_of(plan, record) for record in records]
+    assert all(len(column) <= 16 for column in plan._columns)
+    assert all(len(value) <= BRIEF for column in plan._columns for value in column if isinstance(value, str))
     assert all(len(cross._memo) <= 16 for cross in plan._crosses)
 
 
 def test_values_of_two_types_are_told_apart():
     """True, 1 and 1.0 are one to a dictionary, but three texts."""
     plan = small_plan("c")
-    (true,), (one,), (text,) = (list(plan.parts({"c": value})) for value in (True, 1, "1"))
-    assert list(plan.parts({"c": 1.0})) == [one] == [text] != [true]
-    assert [list(plan.parts({"c": value})) for value in (True, 1, 10**20, 1e20)] == [
-        list(plan.parts({"c": value})) for value in ("true", "1", "1" + "0" * 20, "1e+20")
+    (true,), (one,), (text,) = (parts_of(plan, {"c": value}) for value in (True, 1, "1"))
+    assert parts_of(plan, {"c": 1.0}) == [one] == [text] != [true]
+    assert [parts_of(plan, {"c": value}) for value in (True, 1, 10**20, 1e20)] == [
+        parts_of(plan, {"c": value}) for value in ("true", "1", "1" + "0" * 20, "1e+20")
     ]
 
 
 def test_text_reads_by_arrows_unicode():
     """Lower case goes character by character, also where Python's goes by neighbours."""
     plan = small_plan("lowercase(t)")
-    assert list(plan.parts({"t": "ΣΑΣ"})) == list(plan.parts({"t": "\u03c3\u03b1\u03c3"}))
+    assert parts_of(plan, {"t": "ΣΑΣ"}) == parts_of(plan, {"t": "\u03c3\u03b1\u03c3"})

@@ -5,14 +5,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
 from understudy import compiling as nb
 from understudy.features import FeatureColumns, Features, Number, Single
+from understudy.memory import prefetch
 
 Floats = npt.NDArray[np.float64]
+
+_AHEAD = 8
+"""Keys ahead for which memory is asked."""
 
 
 @nb.njit(nogil=True, cache=True)
@@ -29,34 +34,64 @@ def _place(key, keys):  # type: ignore[no-untyped-def]
 
 
 class KeyIndex:
-    """Ascending keys, found by their first bits: as they are hashes, about one key begins with the same."""
+    """Ascending keys, found by their first bits: as they are hashes, about eight begin with the same.
+
+    So few bits that the index stays in the processor's cache, and so many that the keys to look through stand together.
+    """
 
     def __init__(self, keys: npt.NDArray[np.uint64]) -> None:
         """Index uint64[m]."""
-        bits = max(1, (len(keys) - 1).bit_length())
+        bits = max(1, (len(keys) - 1).bit_length() - 3)
         self._keys, self._shift = keys, np.uint64(64 - bits)
-        self._starts = np.zeros((1 << bits) + 1, np.int64)
+        self._starts = np.zeros((1 << bits) + 1, np.uint32)
         np.cumsum(np.bincount((keys >> self._shift).astype(np.int64), minlength=1 << bits), out=self._starts[1:])
 
     def places(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
         """Return where each key stands, -1 where it is missing."""
+        return self.places_of(keys, np.arange(len(keys), dtype=np.int32))
+
+    def places_of(self, keys: npt.NDArray[np.uint64], held: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """Return where each of the keys[held] stands, at its own place; what is at the others means nothing."""
         places = np.empty(len(keys), np.int64)
-        _find(keys, self._keys, self._starts, self._shift, places)
+        _find(keys, held, self._keys, self._starts, self._shift, places)
         return places
 
 
 @nb.njit(nogil=True, cache=True)
-def _find(wanted, keys, starts, shift, places):  # type: ignore[no-untyped-def]
-    for i in range(len(wanted)):
-        first = np.int64(wanted[i] >> shift)
-        places[i] = -1
-        for place in range(starts[first], starts[first + 1]):
-            if keys[place] == wanted[i]:
-                places[i] = place
+def _find(wanted, held, keys, starts, shift, places):  # type: ignore[no-untyped-def]
+    address = keys.ctypes.data
+    for i in range(len(held)):
+        if i + _AHEAD < len(held):
+            prefetch(address + 8 * np.int64(starts[wanted[held[i + _AHEAD]] >> shift]))
+        key = wanted[held[i]]
+        place, end = np.int64(starts[key >> shift]), np.int64(starts[(key >> shift) + np.uint64(1)])
+        while place < end and keys[place] < key:
+            place += 1
+        places[held[i]] = place if place < end and keys[place] == key else -1
 
 
 @nb.njit(nogil=True, cache=True)
-def _add_single(codes, places, weights, out):  # type: ignore[no-untyped-def]
+def _hold(codes, there, held):  # type: ignore[no-untyped-def]
+    """Write which cells stand in any row, ascending; return how many. `there` is zeros, one for each cell."""
+    for row in range(len(codes)):
+        there[codes[row]] = 1
+    found = 0
+    for cell in range(len(there)):
+        held[found] = cell
+        found += there[cell]
+    return found
+
+
+@nb.njit(nogil=True, cache=True)
+def _add_single(codes, held, places, weights, summands, out):  # type: ignore[no-untyped-def]
+    """Add the weights of each row's cell; a single one is fetched once for all rows, into `summands`."""
+    if weights.shape[1] == 1:
+        for cell in held:
+            place = places[cell]
+            summands[cell] = np.float64(weights[place, 0]) if place >= 0 else -0.0  # which changes no sum's bits
+        for row in range(len(codes)):
+            out[row, 0] += summands[codes[row]]
+        return
     for row in range(len(codes)):
         place = places[codes[row]]
         if place >= 0:
@@ -85,6 +120,12 @@ def _add_tokens(offsets, places, weights, out):  # type: ignore[no-untyped-def]
                     out[row, output] += np.float64(value) * np.float64(weights[places[i], output])
 
 
+def _held(column: Single) -> npt.NDArray[np.int32]:
+    """Return which of a column's different keys stand in any row."""
+    held = np.empty(len(column.keys) + 1, np.int32)
+    return held[: _hold(column.codes, np.zeros(len(column.keys), np.uint8), held)]
+
+
 def decision_by_column(
     features: FeatureColumns, index: KeyIndex, weights: npt.NDArray[np.float32], intercept: Floats
 ) -> Floats:
@@ -93,11 +134,9 @@ def decision_by_column(
     out[:] = intercept
     for column in features.columns:
         if isinstance(column, Single):
-            there = np.zeros(len(column.keys), np.bool_)
-            there[column.codes] = True
-            places = np.full(len(column.keys), -1, np.int64)
-            places[there] = index.places(column.keys[there])
-            _add_single(column.codes, places, weights, out)
+            held = _held(column)
+            places, summands = index.places_of(column.keys, held), np.empty(len(column.keys))
+            _add_single(column.codes, held, places, weights, summands, out)
         elif isinstance(column, Number):
             present, missing = index.places(np.array([column.key, column.missing], np.uint64))
             _add_numbers(column.values, present, missing, weights, out)
@@ -153,16 +192,17 @@ class SingleRows:
         place = bisect_left(self._keys, key)
         return self._first[place] if place < len(self._keys) and self._keys[place] == key else None
 
-    def total(self, summands: Iterable[float]) -> float:
+    def total(self, summands: Iterable[Iterable[float]]) -> float:
         """Return the score of a row whose products of weight and value are given: for models of one output."""
         score = self._start
-        for summand in summands:  # `sum` would round otherwise
-            score += summand
+        for some in summands:
+            for summand in some:  # `sum` would round otherwise
+                score += summand
         return score
 
-    def totals(self, features: Iterable[tuple[int, float]]) -> Floats:
+    def totals(self, features: Iterable[Iterable[tuple[int, float]]]) -> Floats:
         """Return the scores float64[outputs] of a row whose features are given: places of weights, and values."""
-        places, values = tuple(zip(*features, strict=True)) or ((), ())
+        places, values = tuple(zip(*chain.from_iterable(features), strict=True)) or ((), ())
         summands = np.empty((len(places) + 1, len(self._intercept)))
         summands[0] = self._intercept
         np.multiply(self._weights.take(np.array(places, np.intp), 0), np.array(values)[:, None], out=summands[1:])

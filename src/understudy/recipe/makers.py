@@ -1,4 +1,4 @@
-"""What an expression makes of one cell, in plain Python that is compiled once for a model.
+"""What an expression makes of one value, in plain Python that is compiled once for a model.
 
 The same numbers, texts and hashes as the columns of `transformations` hold, to the bit, without the words that spelled
 cells carry. Words and their runs repeat, so the hashes of the latest are remembered.
@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 
 from understudy.hashing import hash_text
 from understudy.recipe.columns import MISSING, SEED, Floats, Kind, chain_hashes, hash_code
-from understudy.recipe.expressions import Expression, Variable
+from understudy.recipe.expressions import Call, Expression, Variable
 from understudy.recipe.transformations import CLIP, punctuation
-from understudy.values.single import Cell, read_number, read_text, read_truth
+from understudy.values.single import Cell, Reader, number_reader, read_text, read_truth
 
 LONG = 500
 """Characters of a text that are worth Python's while; kernels over a batch are faster beyond."""
@@ -33,30 +33,64 @@ _LATEST = 1 << 13
 Hashes: TypeAlias = tuple[int, ...]
 """The hashed values of one observation: a category, or any number of tokens."""
 
-Maker: TypeAlias = Callable[[Cell], Any]
-"""Makes of a cell what an expression of one attribute gives: a number (NaN where missing), a text, or Hashes."""
+Reading: TypeAlias = Any
+"""A value read by its attribute's kind: a number (NaN where missing), a truth value's code, Hashes, or a text."""
+
+Maker: TypeAlias = Callable[[Reading], Any]
+"""Makes of its attribute's reading what an expression of one attribute gives: a number, a text, a code, or Hashes."""
 
 
 class Unfit(Exception):
     """A record that a batch answers sooner, or refuses in its own words."""
 
 
+def reader(kind: Kind, read: Reader) -> Callable[[Any], Reading]:
+    """Return what reads a value by its attribute's kind; raises ValueError as `read` does, Unfit for long texts."""
+    if kind is Kind.NUMERIC:
+        return number_reader(read)
+    reading = _READING[kind]
+    return lambda value: reading(read(value))
+
+
 def maker(expression: Expression, learned: Mapping[Expression, Floats]) -> Maker:
-    """Compile an expression of one attribute; what is made raises Unfit where a text is long."""
+    """Compile an expression of one attribute; what is made raises Unfit where combinations are many."""
+    code = code_maker(expression, learned)
+    if code is not None:
+        return after(code, hashes_of_code)
     if isinstance(expression, Variable):
-        return _READ[expression.kind]
+        return _as_read
     if expression.function == "cartesian":
-        return _cartesian([hashes_maker(each, learned) for each in expression.inputs])
-    make = _MAKE[expression.function]
-    return make(maker(expression.inputs[0], learned), expression.argument or 0, learned.get(expression, _NOTHING))
+        makers = [hashes_maker(each, learned) for each in expression.inputs]
+        return lambda reading: combined([made(reading) for made in makers])
+    return _call(expression, learned)
 
 
-def hashes_maker(expression: Expression, learned: Mapping[Expression, Floats]) -> Callable[[Cell], Hashes]:
+def hashes_maker(expression: Expression, learned: Mapping[Expression, Floats]) -> Callable[[Reading], Hashes]:
     """Compile an expression of one attribute that is no number to the hashes of its values; a text's are its words."""
     made = maker(expression, learned)
-    if expression.kind is Kind.TEXT:
-        return lambda cell: tuple(map(_word_hash, made(cell).split()))
-    return made
+    return after(made, _word_hashes) if expression.kind is Kind.TEXT else made
+
+
+def code_maker(expression: Expression, learned: Mapping[Expression, Floats]) -> Callable[[Reading], int] | None:
+    """Compile a truth value or a bin, of which there are few, to its code; None for any other expression."""
+    if isinstance(expression, Variable):
+        return _as_read if expression.kind is Kind.BINARY else None
+    return _call(expression, learned) if expression.function == "quantile_bin" else None
+
+
+def _call(expression: Call, learned: Mapping[Expression, Floats]) -> Maker:
+    """Compile a call of one input."""
+    make = _MAKE[expression.function](expression.argument or 0, learned.get(expression, _NOTHING))
+    return after(maker(expression.inputs[0], learned), make)
+
+
+def after(first: Maker, then: Callable[[Any], Any]) -> Maker:
+    """Return what makes of a reading what `then` makes of what `first` makes of it."""
+    return then if first is _as_read else lambda reading: then(first(reading))
+
+
+def _as_read(reading: Reading) -> Reading:
+    return reading
 
 
 def combined(each: Sequence[Hashes]) -> Hashes:
@@ -77,7 +111,7 @@ _NOTHING = np.empty(0)
 
 
 def _text(cell: Cell) -> str:
-    text = read_text(cell)
+    text = cell if isinstance(cell, str) else read_text(cell)
     if len(text) > LONG:
         raise Unfit
     return text
@@ -87,18 +121,12 @@ def _category(cell: Cell) -> Hashes:
     return (hash_text(_text(cell), SEED),)
 
 
-def _truth(cell: Cell) -> Hashes:
+def _truth(cell: Cell) -> int:
     truth = read_truth(cell)
-    return _code(MISSING if truth is None else truth + 1)
+    return MISSING if truth is None else truth + 1
 
 
-@lru_cache(1 << 12)
-def _code(code: int) -> Hashes:
-    return (hash_code(code),)
-
-
-_READ: Mapping[Kind, Maker] = {
-    Kind.NUMERIC: read_number,
+_READING: Mapping[Kind, Callable[[Cell], Reading]] = {
     Kind.BINARY: _truth,
     Kind.CATEGORICAL: _category,
     Kind.TEXT: _text,
@@ -108,41 +136,42 @@ _READ: Mapping[Kind, Maker] = {
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 
-def _quantile_bin(number_of: Maker, _: int, edges: Floats) -> Maker:
+def _quantile_bin(_: int, edges: Floats) -> Callable[[float], int]:
     ascending = np.ascontiguousarray(edges).data  # not a list: a thousand edges of many attributes would fill memory
 
-    def hashes(cell: Cell) -> Hashes:
-        number = number_of(cell)
-        return _code(bisect_left(ascending, number) + 1 if number == number else MISSING)  # noqa: PLR0124 - not NaN
+    def code(number: float) -> int:
+        return bisect_left(ascending, number) + 1 if number == number else MISSING  # noqa: PLR0124 - not NaN
 
-    return hashes
+    return code
 
 
-def _normalize(number_of: Maker, _: int, scale: Floats) -> Maker:
+@lru_cache(1 << 12)
+def hashes_of_code(code: int) -> Hashes:
+    """Return the hash that stands for a code."""
+    return (hash_code(code),)
+
+
+def _normalize(_: int, scale: Floats) -> Callable[[float], float]:
     mean, deviation, least, greatest = scale.tolist()
     if deviation == 0.0:
-        return lambda cell: number_of(cell) * 0.0
+        return lambda number: number * 0.0
 
-    def normal(cell: Cell) -> float:
-        number = _within(number_of(cell), least, greatest)
-        return _within((number - mean) / deviation, -CLIP, CLIP)
+    def normal(number: float) -> float:
+        if number < least:
+            number = least
+        elif number > greatest:
+            number = greatest
+        number = (number - mean) / deviation
+        return -CLIP if number < -CLIP else CLIP if number > CLIP else number
 
     return normal
-
-
-def _within(number: float, least: float, greatest: float) -> float:
-    return least if number < least else greatest if number > greatest else number
 
 
 # --- texts -----------------------------------------------------------------------------------------------------------
 
 
-def _lowercase(text_of: Maker, _: int, __: Floats) -> Maker:
-    def lowered(cell: Cell) -> str:
-        text: str = text_of(cell)
-        return text.lower() if text.isascii() else text.translate(_LOWER)
-
-    return lowered
+def _lowercase(_: int, __: Floats) -> Callable[[str], str]:
+    return lambda text: text.lower() if text.isascii() else text.translate(_LOWER)
 
 
 class _Lower(dict[int, str]):
@@ -158,12 +187,11 @@ class _Lower(dict[int, str]):
 _LOWER = _Lower()
 
 
-def _no_punct(text_of: Maker, _: int, __: Floats) -> Maker:
+def _no_punct(_: int, __: Floats) -> Callable[[str], str]:
     ascii_marks, marks = _marks()
 
-    def stripped(cell: Cell) -> str:
-        words = text_of(cell).split()
-        return " ".join([word.strip(ascii_marks if word.isascii() else marks) for word in words])
+    def stripped(text: str) -> str:
+        return " ".join([word.strip(ascii_marks if word.isascii() else marks) for word in text.split()])
 
     return stripped
 
@@ -183,9 +211,13 @@ def _word_hash(word: str) -> int:
 _chained = lru_cache(_LATEST)(chain_hashes)
 
 
-def _ngram(text_of: Maker, n: int, _: Floats) -> Maker:
-    def hashes(cell: Cell) -> Hashes:
-        words = [_word_hash(word) for word in text_of(cell).split()]
+def _word_hashes(text: str) -> Hashes:
+    return tuple(map(_word_hash, text.split()))
+
+
+def _ngram(n: int, _: Floats) -> Callable[[str], Hashes]:
+    def hashes(text: str) -> Hashes:
+        words = _word_hashes(text)
         made = []
         for i, run in enumerate(words):
             made.append(run)
@@ -197,9 +229,9 @@ def _ngram(text_of: Maker, n: int, _: Floats) -> Maker:
     return hashes
 
 
-def _osb(text_of: Maker, n: int, _: Floats) -> Maker:
-    def hashes(cell: Cell) -> Hashes:
-        words = [_word_hash(word) for word in text_of(cell).split()]
+def _osb(n: int, _: Floats) -> Callable[[str], Hashes]:
+    def hashes(text: str) -> Hashes:
+        words = _word_hashes(text)
         return tuple(
             [
                 _chained(_chained(first, distance), word)
@@ -211,9 +243,9 @@ def _osb(text_of: Maker, n: int, _: Floats) -> Maker:
     return hashes
 
 
-def _character_ngram(text_of: Maker, n: int, _: Floats) -> Maker:
+def _character_ngram(n: int, _: Floats) -> Callable[[str], Hashes]:
     runs = _runs_of_characters(n)
-    return lambda cell: tuple(itertools.chain.from_iterable(map(runs, text_of(cell).split())))
+    return lambda text: tuple(itertools.chain.from_iterable(map(runs, text.split())))
 
 
 @cache
@@ -226,11 +258,7 @@ def _runs_of_characters(n: int) -> Callable[[str], Hashes]:
     return runs
 
 
-def _cartesian(makers: Sequence[Callable[[Cell], Hashes]]) -> Maker:
-    return lambda cell: combined([made(cell) for made in makers])
-
-
-_MAKE: Mapping[str, Callable[[Maker, int, Floats], Maker]] = {
+_MAKE: Mapping[str, Callable[[int, Floats], Callable[[Any], Any]]] = {
     "quantile_bin": _quantile_bin,
     "normalize": _normalize,
     "lowercase": _lowercase,

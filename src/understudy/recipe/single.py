@@ -7,39 +7,50 @@ to the bit, which property tests hold; a record that a batch answers sooner is `
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from operator import itemgetter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from itertools import accumulate, chain
+from operator import getitem, itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from understudy.hashing import hash_text, mix
 from understudy.recipe.columns import Floats, Kind
 from understudy.recipe.expressions import Call, Expression
 from understudy.recipe.fitted import FittedRecipe, _number_keys
-from understudy.recipe.makers import Hashes, Maker, Unfit, combined, hashes_maker, maker
-from understudy.values.single import Cell, rounded
+from understudy.recipe.makers import (
+    Hashes,
+    Maker,
+    Unfit,
+    after,
+    code_maker,
+    combined,
+    hashes_maker,
+    hashes_of_code,
+    maker,
+    reader,
+)
+from understudy.values.single import Reader, rounded
 
-__all__ = ["Plan", "Reader", "Unfit"]
+__all__ = ["Plan", "Unfit"]
 
 ROOM = 1 << 14
-"""Values that a plan remembers, those of all its columns together; as many categories of all outputs, and tokens."""
+"""Values that a plan remembers, those of all its columns together; as many combinations of all crosses, and tokens."""
 BRIEF = 64
 """Characters of a text that is remembered, at most."""
 
 Part = TypeVar("Part")
-Parts: TypeAlias = tuple[Any, ...]
-"""The parts of one output's features; or hashes that a cross combines."""
-Reader: TypeAlias = Callable[[Any], Cell]
-"""Makes a canonical cell of a record's value, None where it has none; raises ValueError where that does not fit."""
+Parts = TypeVar("Parts")
+"""The parts of one output's features together."""
 
+_Made: TypeAlias = tuple[Any, ...]
+"""What is made of one value: for each output that hangs on it alone its parts, and hashes that crosses combine."""
 _Place: TypeAlias = tuple[str | None, int]
 """A column, None for the crosses, and which of the things that are made of it."""
 
 
-class Plan(Generic[Part]):
-    """What a recipe makes of one record: in order, a part for every feature of whose key something is known."""
+class Plan(Generic[Parts]):
+    """What a recipe makes of one record: output by output, the parts of all features of which something is known."""
 
     def __init__(
         self,
@@ -47,40 +58,44 @@ class Plan(Generic[Part]):
         readers: Mapping[str, Reader],
         known: Callable[[int], Any],
         part: Callable[[Any, float], Part],
+        together: Callable[[Sequence[Part]], Parts],
         *,
         texts: bool = False,
     ) -> None:
         """Compile a recipe.
 
         `readers` read the columns' values by name; an attribute without one is null. `known` tells what is known of a
-        key, None for nothing, and `part` makes a part of that and of the feature's value. Both always say the same.
-        `texts` promises that values are nothing but texts.
+        key, None for nothing, `part` makes a part of that and of the feature's value, and `together` keeps the parts of
+        one output. All three always say the same. `texts` promises that values are nothing but texts.
         """
-        room = _shared(max(len(readers), len(recipe.outputs)))
-        compiler = _Compiler(recipe.learned, _Writer(known, part, recipe.outputs))
+        compiler = _Compiler(recipe.learned, _Writer(known, part, together, recipe.outputs))
         places = [compiler.place(output) for output in recipe.outputs]
-        names = dict.fromkeys((*readers, *compiler.makers))
+        kinds = {variable.name: variable.kind for output in recipe.outputs for variable in output.variables}
+        names = dict.fromkeys((*readers, *kinds))
+        room = _shared(len(names))
         self._names = tuple(readers)
         self._texts = texts
-        self._columns = [_Column(readers.get(name, _nothing), compiler.makers.get(name, ()), room) for name in names]
-        self._memos = [column.memo for column in self._columns]
+        self._columns = [
+            _Column(readers.get(name, _nothing), kinds.get(name), compiler.makers.get(name, ()), room) for name in names
+        ]
         self._absent = (None,) * (len(names) - len(readers))
-        starts = itertools.accumulate((len(column.makers) for column in self._columns), initial=0)
+        starts = accumulate((len(column.makers) for column in self._columns), initial=0)
         first = dict(zip((*names, None), starts, strict=True))  # the crosses stand behind the columns
+        room = _shared(len(compiler.crosses))
         self._crosses = [
             _Cross(make, [first[name] + number for name, number in leaves], room) for leaves, make in compiler.crosses
         ]
-        self._pick = _picker(self._names)
-        self._in_order = _picker([first[name] + number for name, number in places])
+        self._pick = picker(self._names)
+        self._in_order = picker([first[name] + number for name, number in places])
 
-    def parts(self, record: Mapping[str, Any]) -> Iterator[Part]:
-        """Return the parts of a record's features; raises Unfit."""
-        found = list(itertools.chain.from_iterable(self._found(record)))
+    def outputs(self, record: Mapping[str, Any]) -> tuple[Parts, ...]:
+        """Return the parts of a record's features, output by output; raises Unfit."""
+        found = list(chain.from_iterable(self._found(record)))
         for cross in self._crosses:
             found.append(cross.look_up(found))
-        return itertools.chain.from_iterable(self._in_order(found))
+        return self._in_order(found)
 
-    def _found(self, record: Mapping[str, Any]) -> list[Any]:
+    def _found(self, record: Mapping[str, Any]) -> list[_Made]:
         """Return what is made of each column's value, most of it from memory."""
         try:
             values = self._pick(record)
@@ -90,14 +105,9 @@ class Plan(Generic[Part]):
             values += self._absent
         keys = values if self._texts else [v if v.__class__ is str else (v.__class__, v) for v in values]
         try:
-            found = list(map(dict.get, self._memos, keys))
+            return list(map(getitem, self._columns, keys))
         except TypeError:  # a list or an object, which no memory holds
-            found = [None] * len(keys)
-        if not all(found):
-            for number, made in enumerate(found):
-                if made is None:
-                    found[number] = self._columns[number].made(values[number], keys[number])
-        return found
+            return [column.made(value) for column, value in zip(self._columns, values, strict=True)]
 
 
 def _shared(count: int) -> int:
@@ -109,7 +119,7 @@ def _has_tokens(output: Expression) -> bool:
     return output.kind in {Kind.TEXT, Kind.TOKENS} or _only_attribute(output) is None
 
 
-def _picker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
+def picker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
     """Return what takes several things out of a mapping or list, in the order of the keys."""
     if len(keys) == 1:
         (key,) = keys
@@ -117,52 +127,59 @@ def _picker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
     return itemgetter(*keys) if keys else lambda _: ()
 
 
-class _Column:
-    """One column: what the recipe makes of a value, remembered by the value."""
+class _Column(dict[Any, _Made]):
+    """What the recipe makes of one column's values: asked for one that it does not remember, it makes it.
 
-    def __init__(self, read: Reader, makers: Sequence[Maker], room: int) -> None:
-        self.makers = makers or (_no_parts,)
-        self.memo: dict[Any, Parts] = {}
-        self._read = read
+    A value that is no text is asked for as (type, value): an equal one of another type may read differently.
+    """
+
+    def __init__(self, read: Reader, kind: Kind | None, makers: Sequence[Maker], room: int) -> None:
+        super().__init__()
+        self.makers = tuple(makers)
+        self._read = read if kind is None else reader(kind, read)
         self._room = room
 
-    def made(self, value: Any, key: Any) -> Parts:
-        """Make what is wanted of a value; `key` is what an equal value of another type does not have."""
-        try:
-            cell = self._read(value)
-        except ValueError:
-            raise Unfit from None
-        made = tuple([maker(cell) for maker in self.makers])
-        if value.__class__ in _PLAIN and (value.__class__ is not str or len(value) <= BRIEF):
-            _remember(self.memo, key, made, self._room)
+    def __missing__(self, key: Any) -> _Made:
+        value = key[1] if key.__class__ is tuple else key
+        made = self.made(value)
+        if len(value) <= BRIEF if value.__class__ is str else value.__class__ in _PLAIN:
+            _remember(self, key, made, self._room)
         return made
 
+    def made(self, value: Any) -> _Made:
+        """Make what is wanted of a value, which is not remembered; raises Unfit."""
+        try:
+            reading = self._read(value)
+        except ValueError:
+            raise Unfit from None
+        return tuple([make(reading) for make in self.makers])
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})
-"""Types of which equal values read alike."""
+
+_PLAIN = frozenset({int, float, bool, type(None)})
+"""Types, beside text, of which equal values read alike."""
 
 
 class _Cross:
     """An output that combines values of several columns, remembered by their hashes."""
 
-    def __init__(self, make: Callable[[Sequence[Hashes]], Parts], places: Sequence[int], room: int) -> None:
+    def __init__(self, make: Callable[[Sequence[Hashes]], Any], places: Sequence[int], room: int) -> None:
         self._make = make
-        self._pick = _picker(places)
-        self._memo: dict[tuple[Hashes, ...], Parts] = {}
+        self._pick = picker(places)
+        self._memo: dict[tuple[Hashes, ...], Any] = {}
         self._room = room
 
-    def look_up(self, found: Sequence[Any]) -> Parts:
+    def look_up(self, found: Sequence[Any]) -> Any:
         """Return the parts of this output, given what was made of all columns."""
         hashes = self._pick(found)
         parts = self._memo.get(hashes)
         if parts is None:
             parts = self._make(hashes)
-            if len(parts) <= BRIEF:
+            if math.prod(map(len, hashes)) <= BRIEF:
                 _remember(self._memo, hashes, parts, self._room)
         return parts
 
 
-def _remember(memo: dict[Any, Parts], key: Any, made: Parts, room: int) -> None:
+def _remember(memo: dict[Any, Any], key: Any, made: Any, room: int) -> None:
     """Remember what was made, in bounded memory; what repeats is soon there again."""
     if len(memo) >= room:
         memo.clear()
@@ -173,11 +190,6 @@ def _nothing(_: object) -> None:
     """Read an attribute that no record holds."""
 
 
-def _no_parts(_: Cell) -> Parts:
-    """Make nothing of a column that the recipe does not use."""
-    return ()
-
-
 class _Compiler:
     """What the outputs of a recipe need of each column, and how columns are crossed."""
 
@@ -185,8 +197,8 @@ class _Compiler:
         self._learned = learned
         self._writer = writer
         self.makers: dict[str, list[Maker]] = {}
-        """What is made of each attribute's cell."""
-        self.crosses: list[tuple[list[_Place], Callable[[Sequence[Hashes]], Parts]]] = []
+        """What is made of each attribute's value."""
+        self.crosses: list[tuple[list[_Place], Callable[[Sequence[Hashes]], Any]]] = []
         """For each output of several attributes the places of what it combines, and the combining."""
 
     def place(self, output: Expression) -> _Place:
@@ -225,47 +237,51 @@ class _Writer:
     """Turns what an output gives into the parts of its features."""
 
     def __init__(
-        self, known: Callable[[int], Any], part: Callable[[Any, float], Any], outputs: Sequence[Expression]
+        self,
+        known: Callable[[int], Any],
+        part: Callable[[Any, float], Any],
+        together: Callable[[Sequence[Any]], Any],
+        outputs: Sequence[Expression],
     ) -> None:
         self._known = known
         self._part = part
-        self._room = _shared(len(outputs))
-        self._room_of_tokens = _shared(sum(map(_has_tokens, outputs)))
+        self._together = together
+        self._room = _shared(sum(map(_has_tokens, outputs)))
 
     def output(self, output: Expression, learned: Mapping[Expression, Floats]) -> Maker:
-        """Compile an output of one attribute: its cell to parts."""
+        """Compile an output of one attribute: what its value is read as to parts."""
         if output.kind is Kind.NUMERIC:
-            made, number_parts = maker(output, learned), self._numbers(output)
-            return lambda cell: number_parts(made(cell))
-        hashes, write = hashes_maker(output, learned), self.hashes(output)
-        return lambda cell: write(hashes(cell))
+            return after(maker(output, learned), self._numbers(output))
+        write, code = self.hashes(output), code_maker(output, learned)
+        if code is not None:
+            return after(code, cache(lambda code: write(hashes_of_code(code))))
+        return after(hashes_maker(output, learned), write)
 
-    def hashes(self, output: Expression) -> Callable[[Hashes], Parts]:
+    def hashes(self, output: Expression) -> Callable[[Hashes], Any]:
         """Return what makes parts of an output's hashes: 1 for the only one, 1/sqrt(k) for each of k different ones."""
-        seed, known, part = hash_text(output.text, 0), self._known, self._part
-        room = self._room_of_tokens if _has_tokens(output) else self._room
-        known_of = lru_cache(room)(lambda value_hash: known(mix(seed ^ value_hash)))
+        seed, known, part, together = hash_text(output.text, 0), self._known, self._part, self._together
+        known_token = lru_cache(self._room)(lambda value_hash: known(mix(seed ^ value_hash)))
 
-        def parts(hashes: Hashes) -> Parts:
+        def parts(hashes: Hashes) -> Any:
             if len(hashes) == 1:
-                found = known_of(hashes[0])
-                return () if found is None else (part(found, 1.0),)
+                found = known(mix(seed ^ hashes[0]))
+                return together(() if found is None else (part(found, 1.0),))
             distinct = dict.fromkeys(hashes)
             value = _share(len(distinct))
-            return tuple([part(found, value) for found in map(known_of, distinct) if found is not None])
+            return together([part(found, value) for found in map(known_token, distinct) if found is not None])
 
         return parts
 
-    def _numbers(self, output: Expression) -> Callable[[float], Parts]:
+    def _numbers(self, output: Expression) -> Callable[[float], Any]:
         """Return what makes parts of a number: one of its value, or one of 1 where it is missing; of zero none."""
         found, found_missing = map(self._known, _number_keys(hash_text(output.text, 0)))
-        part = self._part
-        missing = () if found_missing is None else (part(found_missing, 1.0),)
+        part, together = self._part, self._together
+        none, missing = together(()), together(() if found_missing is None else (part(found_missing, 1.0),))
 
-        def parts(number: float) -> Parts:
-            if math.isnan(number):
+        def parts(number: float) -> Any:
+            if number != number:  # noqa: PLR0124 - NaN
                 return missing
-            return (part(found, rounded(number)),) if number and found is not None else ()
+            return together((part(found, rounded(number)),)) if number and found is not None else none
 
         return parts
 

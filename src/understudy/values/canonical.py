@@ -154,6 +154,8 @@ def canonical_text(text: str) -> str | None:
     text = text.strip()
     if not text:
         return None
+    if text[0] not in "-0123456789":  # neither a number nor a time
+        return text
     if _PLAIN_DECIMAL.fullmatch(text):
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return "0" if text == "-0" else text

@@ -9,7 +9,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -20,6 +20,9 @@ from understudy.values.reading import spell_float
 
 Cell: TypeAlias = str | int | float | bool | None
 """A canonical cell of one of the four types; None where it is null. No float is NaN or -0.0."""
+
+Reader: TypeAlias = Callable[[Any], Cell]
+"""Makes a canonical cell of a record's value, None where it has none; raises ValueError where that does not fit."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
@@ -83,7 +86,19 @@ def truth_of_record(value: object) -> bool | None:
     return word in TRUE_WORDS
 
 
-CELL_OF_RECORD: dict[pa.DataType, Callable[[object], Cell]] = {
+def number_text_of_record(value: object) -> str | None:
+    """Return one value of a record as a cell of a column of texts that are numbers; raises ValueError where it is none.
+
+    >>> number_text_of_record(12.5), number_text_of_record("n/a")
+    ('12.5', 'n/a')
+    """
+    cell = text_of_record(value)
+    if holds_no_number(cell):
+        raise ValueError(cell)
+    return cell
+
+
+CELL_OF_RECORD: dict[pa.DataType, Reader] = {
     pa.string(): text_of_record,
     pa.float64(): number_of_record,
     pa.int64(): integer_of_record,
@@ -132,6 +147,37 @@ def read_number(cell: Cell) -> float:
     else:
         number = math.nan if cell is None else float(cell)
     return number if abs(number) < math.inf else math.nan
+
+
+def number_reader(read: Reader) -> Callable[[Any], float]:
+    """Return what reads a record's value as `read_number` reads the cell that `read` makes of it, -0.0 perhaps for 0.0.
+
+    A number, and a text that is one in usual spelling, need not become a cell first.
+
+    >>> number = number_reader(text_of_record)
+    >>> number("12.50"), number(7), number(" +1e3"), number("1_000"), number("inf"), number(None)
+    (12.5, 7.0, 1000.0, nan, nan, nan)
+    """
+
+    def number_of_cell(value: Any) -> float:
+        return read_number(read(value))
+
+    def number(value: Any) -> float:
+        kind = value.__class__
+        if kind is str or kind is float or kind is int:
+            try:
+                found = float(value)
+            except (ValueError, OverflowError):
+                return number_of_cell(value)
+            if -math.inf < found < math.inf and (kind is not str or (value.isascii() and "_" not in value)):
+                return found
+        return number_of_cell(value)
+
+    return number if read in _READ_ANY_NUMBER else number_of_cell
+
+
+_READ_ANY_NUMBER = frozenset({text_of_record, number_of_record, number_text_of_record})
+"""Readers that take every finite number for what it is."""
 
 
 def holds_no_number(cell: Cell) -> bool:
