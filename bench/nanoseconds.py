@@ -128,7 +128,7 @@ def watch(clock: Clock) -> None:
     clock.time(scoring.HeldOut, "scored", "score held-out rows")
     clock.time(scoring.HeldOut, "add", "metrics and curves")
     clock.time(loading, "summarise", "metrics and curves")
-    clock.time(loading, "keep_rows", "keep rows as Parquet")
+    clock.time(loading, "keep_rows", "keep rows")
     clock.time(Observations, "training_sample", CHOOSING)
 
 

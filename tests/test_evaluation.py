@@ -11,6 +11,7 @@ import pytest
 
 from understudy.evaluation import Evaluation, TrainingSummary, schema_differences, summarise
 from understudy.metrics import METRICS, functions
+from understudy.metrics import curve as curves
 from understudy.metrics.binary import BinaryScores
 from understudy.metrics.classes import ClassScores
 from understudy.metrics.numbers import NumberScores
@@ -270,3 +271,25 @@ def test_weights_reach_every_picture():
     assert first.baseline == pytest.approx(second.baseline)
     assert 2 * sum(first.histogram.ones) == sum(second.histogram.ones) == 10
     assert not math.isclose(first.metrics["accuracy"], 0.5)
+
+
+@pytest.mark.parametrize("digits", [2, 12])
+def test_pictures_do_not_hang_on_where_pieces_end(monkeypatch, digits):
+    """Curves, histogram, calibration and thresholds of rows in pieces of seven are those of the rows as a whole."""
+    rng = np.random.default_rng(8)
+    scores = np.round(rng.random(3_000), digits)
+    labels = (rng.random(3_000) < scores).astype(float)
+
+    def judged():
+        seen = BinaryScores()
+        seen.add(labels, scores)
+        return summarise(seen, training("BINARY"))
+
+    whole = judged()
+    monkeypatch.setattr(curves, "PIECE", 7)
+    parted = judged()
+    assert parted.curves == whole.curves
+    assert parted.histogram == whole.histogram
+    assert parted.thresholds == whole.thresholds
+    for one, other in zip(parted.calibration, whole.calibration, strict=True):
+        assert msgspec.structs.astuple(one) == pytest.approx(msgspec.structs.astuple(other), rel=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.errors import InvalidInput
+from understudy.metrics import curve as curves
 from understudy.metrics import functions
 from understudy.metrics.binary import BinaryScores
 from understudy.metrics.classes import ClassScores
@@ -260,3 +262,68 @@ def test_thousands_of_classes_keep_only_the_cells_that_occur():
     labels = np.arange(10_000) % 5_000
     seen.add_predictions(labels, np.roll(labels, 1), np.full(10_000, 0.1))
     assert len(seen.confusion.weight) == 5_000
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "REGRESSION"])
+def test_figures_of_many_rows_take_little_more_memory_than_the_rows(kind):
+    """Metrics and intervals of 400,000 rows take no more than three times the rows' own bytes at any moment."""
+    labels, scores, _ = ACCUMULATORS[kind][1](400_000)
+    scores = np.random.default_rng(SEED).permutation(400_000) / 4e5 if kind == "BINARY" else scores
+    each = {"BINARY": 8, "REGRESSION": 12}[kind]
+    seen = ACCUMULATORS[kind][0]()
+    tracemalloc.start()
+    try:
+        for first in range(0, 400_000, 20_000):
+            seen.add(labels[first : first + 20_000], scores[first : first + 20_000])
+        seen.metrics()
+        seen.intervals()
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 3 * each * 400_000
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.integers(1, 300), piece=st.integers(1, 60), digits=st.integers(1, 9), seed=st.integers(0, 2**32 - 1))
+def test_curve_says_the_same_in_pieces_and_whole(rows, piece, digits, seed):
+    """Wherever pieces end, among ties or not: counts and AUC are the plain functions', losses within 1e-12 of it."""
+    rng = np.random.default_rng(seed)
+    labels, scores = (rng.random(rows) < 0.4).astype(float), np.round(rng.random(rows), digits)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(curves, "PIECE", piece)
+        seen = collected("BINARY", (labels, scores))
+        found = seen.curve
+    np.testing.assert_equal(found.auc, functions.auc(labels, scores))
+    assert found.log_loss[0] == pytest.approx(functions.binary_log_loss(labels, scores), rel=1e-12)
+    losses = functions.log_losses(np.where(labels > 0.5, scores, 1 - scores))
+    if rows > 1:
+        assert found.log_loss[1] == pytest.approx(losses.std(ddof=1) / math.sqrt(rows), rel=1e-9, abs=1e-12)
+    ones, zeros = scores[labels == 1], scores[labels == 0]
+    if min(len(ones), len(zeros)) > 1:
+        won = np.sign(ones[:, None] - zeros[None, :]) / 2 + 0.5
+        variance = won.mean(axis=1).var(ddof=1) / len(ones) + won.mean(axis=0).var(ddof=1) / len(zeros)
+        assert found.auc_variance == pytest.approx(variance, rel=1e-9, abs=1e-12)
+    for threshold in (0.0, 0.3, float(scores[0]), 1.0, 1.5):
+        called = scores >= threshold
+        expected = [np.sum(called == right) for right in (False, True)]
+        counts = found.counts(threshold)
+        assert counts.true_positive + counts.false_positive == expected[1]
+        assert counts.true_positive == np.sum(called & (labels == 1))
+        assert counts.false_negative + counts.true_negative == expected[0]
+
+
+def test_threshold_above_all_weighted_scores_calls_nothing():
+    """However weights round when they are added up, no weight is left where no row is."""
+    rng = np.random.default_rng(SEED)
+    seen = collected("BINARY", ((rng.random(999) < 0.3).astype(float), rng.random(999) / 2, rng.random(999) + 0.1))
+    above = seen.curve.counts(0.5)
+    assert (above.true_positive, above.false_positive, above.precision) == (0.0, 0.0, 0.0)
+
+
+def test_constant_answers_have_the_metrics_of_plain_functions():
+    """What a constant answer would score is what it scores."""
+    labels, scores, weights = number_rows(300, weighted=True)
+    found = collected("REGRESSION", (labels, scores, weights)).metrics_of_constant(1e6)
+    constant, weights = np.full(300, 1e6), weights.astype(np.float32)
+    expected = {name: getattr(functions, name)(labels, constant, weights) for name in ("rmse", "mae", "r2")}
+    assert found == pytest.approx(expected, rel=1e-9)

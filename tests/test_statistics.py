@@ -22,7 +22,7 @@ from understudy.schema import Attribute, AttributeType, Schema
 from understudy.statistics import Distribution, Insights, SplitStatistics, Statistics, frequent
 from understudy.statistics.folding import ordered_keys
 from understudy.statistics.frequent import CAPACITY
-from understudy.statistics.sums import Moments, exact_sum
+from understudy.statistics.sums import ExactSum, Moments
 from understudy.values import coded_batch, plain_batch, read_texts
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -285,7 +285,7 @@ def test_insight_of_extreme_numbers_stays_finite():
 def test_sum_of_what_is_no_number_is_refused(value):
     """An infinite value or NaN among the values to sum up is an InvalidInput, not a wrong figure."""
     with pytest.raises(InvalidInput):
-        exact_sum(np.array([1.0, value]))
+        ExactSum().add(np.array([1.0, value]))
 
 
 def test_binary_insight_reads_every_spelling():
@@ -339,7 +339,9 @@ def test_sums_are_exact(values):
     exact = sum(map(Fraction, values))
     column = np.array(values)
     if abs(exact) <= Fraction(np.finfo(float).max):
-        assert exact_sum(column) == float(exact)
+        total = ExactSum()
+        total.add(column)
+        assert total.value == float(exact)
     moments = Moments()
     moments.add(column)
     assert moments.mean == float(exact / len(values))

@@ -8,9 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 
-_MALLOPT_ARENA_MAX = -8
+_MALLOPT_ARENA_MAX, _MALLOPT_MMAP_THRESHOLD = -8, -3
 _ARENAS = 2
 """Heaps that glibc's threads share: with one for each thread, all keep what each has freed."""
+_LARGE = 8 << 20
+"""Bytes from which memory is the system's again as soon as it is freed; glibc alone comes to keep 32 MiB at a time.
+
+Much below, batches of rows would be among them: those come again at once, and fresh pages for each cost a twentieth of
+all processor time.
+"""
 
 
 def be_frugal() -> None:
@@ -19,6 +25,7 @@ def be_frugal() -> None:
     limit = _of_glibc("mallopt")
     if limit is not None:
         limit(_MALLOPT_ARENA_MAX, _ARENAS)
+        limit(_MALLOPT_MMAP_THRESHOLD, _LARGE)
 
 
 def give_back() -> None:

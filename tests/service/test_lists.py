@@ -306,9 +306,7 @@ def test_what_a_project_made_is_listed(tmp_path):
     (model,) = stage.ask("DescribeMLModels", FilterVariable="Name", EQ="ML model: calls")["Results"]
     assert (model["MLModelId"], model["TrainingDataSourceId"]) == (learned["model_id"], sources[0]["DataSourceId"])
     assert (
-        model["InputDataLocationS3"]
-        == sources[0]["DataLocationS3"]
-        == f"s3://calls/uploads/{learned['run_id']}.arrows"
+        model["InputDataLocationS3"] == sources[0]["DataLocationS3"] == f"s3://calls/uploads/{learned['run_id']}.arrows"
     )
     (evaluation,) = stage.ask("DescribeEvaluations", FilterVariable="MLModelId", EQ=model["MLModelId"])["Results"]
     assert float(evaluation["PerformanceMetrics"]["Properties"]["BinaryAUC"]) == learned["metrics"]["auc"]

@@ -100,12 +100,14 @@ def _cells(scores: Scores, training: TrainingSummary) -> tuple[list[str], Floats
         edges = np.array(training.bands.edges)
         if len(edges) < 3:
             return [], np.zeros(0), np.zeros(0)
-        place = np.searchsorted(edges[1:-1], scores.labels, side="right")
         names = [f"the range from {low:.6g} to {high:.6g}" for low, high in pairwise(edges)]
-        return names, np.array(training.bands.counts, float), np.bincount(place, minlength=len(names)).astype(float)
+        seen = np.zeros(len(names))
+        for part in scores.parts():
+            seen += np.bincount(np.searchsorted(edges[1:-1], part.labels, side="right"), minlength=len(seen))
+        return names, np.array(training.bands.counts, float), seen
     if isinstance(scores, BinaryScores):
         per_weight = scores.curve.effective_rows / scores.curve.weight if scores.rows else 0.0
-        here = {"1": float(scores.curve.ones.sum()) * per_weight, "0": float(scores.curve.zeros.sum()) * per_weight}
+        here = {"1": scores.curve.ones * per_weight, "0": scores.curve.zeros * per_weight}
     else:
         support = scores.confusion.support
         scaled = support * (scores.effective_rows / support.sum()) if scores.rows else support

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from understudy.evaluation.document import (
     Calibration,
@@ -15,8 +16,8 @@ from understudy.evaluation.document import (
     ScoreHistogram,
     Threshold,
 )
-from understudy.metrics.binary import Counts, ScoreCurve
 from understudy.metrics.classes import ClassScores
+from understudy.metrics.curve import Masses, ScoreCurve
 from understudy.metrics.functions import Floats, ratio
 from understudy.metrics.numbers import NumberScores
 from understudy.statistics import Bins, Distribution
@@ -30,27 +31,10 @@ OTHER = "other"
 _RESIDUAL_QUANTILES = ("0.01", "0.05", "0.25", "0.5", "0.75", "0.95", "0.99")
 
 
-def outcomes(curve: ScoreCurve, thresholds: Floats) -> list[Counts]:
-    """Return the counts at each threshold."""
-    ones, zeros = (np.concatenate([[0.0], np.cumsum(mass)]) for mass in (curve.ones, curve.zeros))
-    all_ones, all_zeros = float(ones[-1]), float(zeros[-1])
-    cuts = np.searchsorted(curve.scores, thresholds, side="left")
-    return [
-        Counts(all_ones - missed, all_zeros - spared, spared, missed)
-        for missed, spared in zip(ones[cuts].tolist(), zeros[cuts].tolist(), strict=True)
-    ]
-
-
 def curves_of(curve: ScoreCurve) -> Curves:
     """Return the ROC and precision-recall curves at no more than `CURVE_POINTS` scores, the highest first."""
-    if not len(curve.scores):
-        return Curves((), (), (), ())
-    ones, zeros = np.cumsum(curve.ones[::-1]), np.cumsum(curve.zeros[::-1])
-    length = ones / max(ones[-1], 1e-300) + zeros / max(zeros[-1], 1e-300)
-    even = np.searchsorted(length, np.linspace(length[0], length[-1], CURVE_POINTS))
-    chosen = np.unique(np.minimum(even, len(length) - 1))
-    thresholds = curve.scores[::-1][chosen]
-    found = outcomes(curve, thresholds)
+    thresholds = _evenly_spaced(curve)
+    found = curve.outcomes(thresholds)
     return Curves(
         threshold=tuple(thresholds.tolist()),
         false_positive_rate=tuple(each.false_positive_rate for each in found),
@@ -59,27 +43,52 @@ def curves_of(curve: ScoreCurve) -> Curves:
     )
 
 
+def _evenly_spaced(curve: ScoreCurve) -> Floats:
+    """Return the scores at which the ROC curve, from its first score on, has come about even parts of its length."""
+    ones, zeros = (max(mass, 1e-300) for mass in (curve.ones, curve.zeros))
+    found: list[float] = []
+    wanted = np.zeros(0)
+    for piece, ones_up_to, zeros_up_to in curve.descending():
+        missed, spared = ones_up_to - piece.ones, zeros_up_to - piece.zeros
+        length = ((curve.ones - missed) / ones + (curve.zeros - spared) / zeros)[::-1]
+        if not found:
+            whole = bool(curve.ones) + bool(curve.zeros)
+            wanted = np.linspace(length[0], whole, CURVE_POINTS)
+        places = np.searchsorted(length, wanted)
+        reached = places < len(length)
+        found += piece.scores[::-1][np.unique(places[reached])].tolist()
+        wanted = wanted[~reached]
+    return np.array(found)
+
+
 def score_histogram_of(curve: ScoreCurve) -> ScoreHistogram:
     """Return the ones' and the zeros' scores in `SCORE_BINS` bins."""
-    place = np.minimum((curve.scores * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
-    ones, zeros = (np.bincount(place, mass, minlength=SCORE_BINS) for mass in (curve.ones, curve.zeros))
+    ones, zeros = np.zeros(SCORE_BINS), np.zeros(SCORE_BINS)
+    for piece in curve.pieces():
+        place = np.minimum((piece.scores * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
+        cuts = np.searchsorted(place, np.arange(SCORE_BINS + 1))
+        ones += _between(cuts, piece.ones)
+        zeros += _between(cuts, piece.zeros)
     edges = np.linspace(0.0, 1.0, SCORE_BINS + 1)
     return ScoreHistogram(tuple(edges.tolist()), tuple(ones.tolist()), tuple(zeros.tolist()))
 
 
 def calibration_of(curve: ScoreCurve) -> tuple[Calibration, ...]:
     """Return at most `CALIBRATION_BINS` groups of rows of similar score, about equally heavy, lowest scores first."""
-    mass = curve.ones + curve.zeros
-    if not len(mass):
-        return ()
-    middle = (np.cumsum(mass) - mass / 2.0) / mass.sum()
-    starts = np.unique(np.searchsorted(middle, np.arange(CALIBRATION_BINS) / CALIBRATION_BINS))
-    starts = starts[starts < len(mass)]
-    weight, ones, scores = (np.add.reduceat(each, starts) for each in (mass, curve.ones, mass * curve.scores))
-    return tuple(
-        Calibration(score / heavy, one / heavy, heavy)
-        for heavy, one, score in zip(weight.tolist(), ones.tolist(), scores.tolist(), strict=True)
-    )
+    levels = np.append(np.arange(CALIBRATION_BINS) / CALIBRATION_BINS, np.inf)
+    sums = np.zeros((3, CALIBRATION_BINS))
+    for piece, ones, zeros in curve.ranked():
+        mass = piece.ones + piece.zeros
+        cuts = np.searchsorted((ones + zeros - mass / 2.0) / curve.weight, levels)
+        sums += [_between(cuts, each) for each in (mass, piece.ones, mass * piece.scores)]
+    return tuple(Calibration(score / heavy, one / heavy, heavy) for heavy, one, score in sums.T.tolist() if heavy)
+
+
+def _between(cuts: npt.NDArray[np.int64], mass: Masses) -> Floats:
+    """Return the sums of mass[cuts[i] : cuts[i + 1]], float64[k - 1] of k cuts, of which the last is the end."""
+    filled, sums = np.flatnonzero(np.diff(cuts)), np.zeros(len(cuts) - 1)
+    sums[filled] = np.add.reduceat(mass, cuts[filled])
+    return sums
 
 
 def thresholds_of(curve: ScoreCurve) -> tuple[Threshold, ...]:
@@ -87,7 +96,7 @@ def thresholds_of(curve: ScoreCurve) -> tuple[Threshold, ...]:
     cuts = np.arange(1, 100) / 100.0
     return tuple(
         Threshold(cut, each.accuracy, each.false_positive_rate, each.precision, each.recall)
-        for cut, each in zip(cuts.tolist(), outcomes(curve, cuts), strict=True)
+        for cut, each in zip(cuts.tolist(), curve.outcomes(cuts), strict=True)
     )
 
 
@@ -139,7 +148,8 @@ def residuals_of(scores: NumberScores) -> Residuals | None:
     if not scores.rows:
         return None
     seen = Distribution()
-    seen.add(scores.residuals.astype(np.float64))
+    for part in scores.parts():
+        seen.add(part.residuals)
     quantiles = dict(
         zip(_RESIDUAL_QUANTILES, seen.quantiles([float(share) for share in _RESIDUAL_QUANTILES]).tolist(), strict=True)
     )

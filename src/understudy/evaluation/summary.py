@@ -66,16 +66,17 @@ def baseline_of(scores: Scores, training: TrainingSummary) -> dict[str, float]:
     """
     if not scores.rows or not training.rows:
         return {}
-    found = _constant(scores, training).metrics()
+    if isinstance(scores, NumberScores):
+        found = scores.metrics_of_constant(training.mean or 0.0)
+    else:
+        found = _constant(scores, training).metrics()
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
-def _constant(scores: Scores, training: TrainingSummary) -> Scores:
+def _constant(scores: BinaryScores | ClassScores, training: TrainingSummary) -> BinaryScores | ClassScores:
     """Return the scores of the model that gives every row the same answer; rows alike are one row with their weight."""
-    if isinstance(scores, NumberScores):
-        return scores.of_constant(training.mean or 0.0)
     if isinstance(scores, BinaryScores):
-        weights = np.array([scores.curve.ones.sum(), scores.curve.zeros.sum()])
+        weights = np.array([scores.curve.ones, scores.curve.zeros])
         some = weights > 0
         constant = BinaryScores()
         constant.add(np.array([1.0, 0.0])[some], np.full(2, training.share("1"))[some], weights[some])

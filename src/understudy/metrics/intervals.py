@@ -1,4 +1,4 @@
-"""How sure a figure is: Wilson's interval for shares, the normal one for means, DeLong's variance for the AUC.
+"""How sure a figure is: Wilson's interval for shares, the normal one for means.
 
 Importance weights enter by the effective number of rows (Kish 1965): (sum of weights)² / sum of squared weights.
 Figures in 0..1 that are no plain share (AUC, macro F1) take Wilson's interval at the number of rows at which a share
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-
-import numpy as np
 
 from understudy.metrics.functions import Floats
 from understudy.statistics.sums import ExactSum
@@ -41,22 +39,6 @@ def wilson_of_variance(figure: float, variance: float, rows: float, z: float) ->
 def normal(figure: float, error: float, z: float, lowest: float = -math.inf) -> Interval:
     """Return figure ± z standard errors, not below `lowest`."""
     return max(lowest, figure - z * error), figure + z * error
-
-
-def delong_variance(area: float, ones: Floats, zeros: Floats, squared_ones: Floats, squared_zeros: Floats) -> float:
-    """Return the variance of an AUC (DeLong, DeLong, Clarke-Pearson 1988) in O(k) of sorted scores (Sun, Xu 2014).
-
-    The arrays hold, at each of k ascending distinct scores, the weights and the squared weights of ones and zeros. NaN
-    for fewer than two rows of a class.
-    """
-    one_wins = (np.cumsum(zeros) - 0.5 * zeros) / zeros.sum()
-    zero_loses = (ones.sum() - np.cumsum(ones) + 0.5 * ones) / ones.sum()
-    return _mean_variance(area, one_wins, ones, squared_ones) + _mean_variance(area, zero_loses, zeros, squared_zeros)
-
-
-def _mean_variance(mean: float, values: Floats, weights: Floats, squared: Floats) -> float:
-    freedom = float(weights.sum()) ** 2 - float(squared.sum())
-    return float((squared * (values - mean) ** 2).sum()) / freedom if freedom > 0 else math.nan
 
 
 class Mean:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,18 +12,27 @@ import numpy.typing as npt
 from understudy.errors import InvalidInput
 from understudy.metrics.functions import Floats
 from understudy.metrics.intervals import Interval, Mean, normal, quantile
-from understudy.metrics.weights import float_weights, joined_weights
-from understudy.statistics.sums import exact_sum
+from understudy.metrics.weights import float_weights
+from understudy.statistics.sums import ExactSum
 
 LARGEST = 1e37
 """Labels and predictions stay below this, so that residuals fit a float32 and their fourth powers a float64."""
 
 
+class Part(NamedTuple):
+    """Some rows, float64[n] each."""
+
+    labels: Floats
+    residuals: Floats
+    """Label minus prediction."""
+    weights: Floats
+
+
 class NumberScores:
     """Labels and residuals of rows in 12 bytes each, 16 with weights; figures do not depend on order or merges.
 
-    RMSE and MAE come from exact sums. The rows (labels as float64, residuals as float32) serve the variance of the
-    labels, the intervals and the picture of the residuals.
+    All figures come from exact sums. The rows (labels as float64, residuals as float32) serve the variance of the
+    labels, the intervals and the picture of the residuals; they stay in the parts in which they came.
     """
 
     def __init__(self) -> None:
@@ -64,30 +75,30 @@ class NumberScores:
         self._weights += other._weights
         self.rows += other.rows
 
-    @property
-    def residuals(self) -> npt.NDArray[np.float32]:
-        """Label minus prediction of each row, ascending, float32[n]."""
-        return np.sort(np.concatenate([np.zeros(0, np.float32), *self._residuals]))
-
-    @property
-    def labels(self) -> Floats:
-        """The label of each row, float64[n]."""
-        return self._columns()[0]
-
-    def of_constant(self, value: float) -> NumberScores:
-        """Return the scores of always answering `value` to these rows."""
-        labels, _, weights = self._columns()
-        constant = NumberScores()
-        constant.add(labels, np.full(len(labels), value), weights)
-        return constant
+    def parts(self) -> Iterator[Part]:
+        """Yield all rows, as many at a time as were added together."""
+        for labels, residuals, weights in zip(self._labels, self._residuals, self._weights, strict=True):
+            mass = np.ones(len(labels)) if weights is None else weights.astype(np.float64)
+            yield Part(labels, residuals.astype(np.float64), mass)
 
     def metrics(self, threshold: float = 0.5) -> dict[str, float]:
         """Return rmse, mae and r2, NaN where the rows do not determine one; `threshold` is for BINARY alone."""
-        mean_square = self._squared.value
+        return self._figures(self._absolute.value, self._squared.value)
+
+    def metrics_of_constant(self, value: float) -> dict[str, float]:
+        """Return the metrics of always answering `value` to these rows."""
+        absolute, squared = Mean(), Mean()
+        for labels, _, weights in self.parts():
+            residuals = labels - value
+            absolute.add(np.abs(residuals), weights)
+            squared.add(residuals * residuals, weights)
+        return self._figures(absolute.value, squared.value)
+
+    def _figures(self, absolute: float, mean_square: float) -> dict[str, float]:
         variance = self._moments()[1]
         return {
             "rmse": math.sqrt(mean_square),
-            "mae": self._absolute.value,
+            "mae": absolute,
             "r2": 1.0 - mean_square / variance if variance > 0 else math.nan,
         }
 
@@ -108,22 +119,26 @@ class NumberScores:
             found["r2"] = (low, min(high, 1.0))
         return found
 
-    def _columns(self) -> tuple[Floats, Floats, Floats]:
-        labels = np.concatenate([np.zeros(0), *self._labels])
-        residuals = np.concatenate([np.zeros(0, np.float32), *self._residuals]).astype(np.float64)
-        weights = joined_weights(self._weights, [len(part) for part in self._labels])
-        return labels, residuals, np.ones(len(labels)) if weights is None else weights
-
     def _moments(self) -> tuple[float, float]:
         """Return the labels' weighted mean and variance; NaN without rows."""
         if not self.rows:
             return math.nan, math.nan
-        labels, _, weights = self._columns()
-        mean = exact_sum(weights * labels) / self._squared.weight
-        return mean, exact_sum(weights * (labels - mean) ** 2) / self._squared.weight
+        mean = self._total(lambda part: part.weights * part.labels) / self._squared.weight
+        variance = self._total(lambda part: part.weights * (part.labels - mean) ** 2) / self._squared.weight
+        return mean, variance
 
     def _r2_error(self, mean: float, variance: float) -> float:
-        labels, residuals, weights = self._columns()
         unexplained = self._squared.value / variance
-        parts = weights * (unexplained * (labels - mean) ** 2 - residuals**2) / variance
-        return math.sqrt(exact_sum(parts * parts)) / self._squared.weight
+
+        def squares(part: Part) -> Floats:
+            pull = part.weights * (unexplained * (part.labels - mean) ** 2 - part.residuals**2) / variance
+            return pull * pull
+
+        return math.sqrt(self._total(squares)) / self._squared.weight
+
+    def _total(self, of: Callable[[Part], Floats]) -> float:
+        """Return the exact sum of numbers that each row gives."""
+        total = ExactSum()
+        for part in self.parts():
+            total.add(of(part))
+        return total.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -32,6 +33,7 @@ from understudy.promotion.gate import CONFIRMING_ROWS
 from understudy.schema import ModelType
 from understudy.store.catalog import Promotion
 from understudy.target import Target
+from understudy.values import BATCH_ROWS
 
 CHAMPION, ANCHOR = "champion", "anchor"
 
@@ -167,9 +169,16 @@ class _Sorted:
     def _is_in(self, name: str) -> Mask:
         keys = self.rows.row_keys
         stored = np.frombuffer(self.house.objects.read(name) if self.house.objects.exists(name) else b"", "<u8")
-        if not len(stored):
-            return np.zeros(len(keys), np.bool_)
-        return np.asarray(stored[np.searchsorted(stored, keys) % len(stored)] == keys)
+        found = np.zeros(len(keys), np.bool_)
+        for first in range(0, len(keys) if len(stored) else 0, BATCH_ROWS):
+            rows = self._by_key[first : first + BATCH_ROWS]
+            found[rows] = stored[np.searchsorted(stored, keys[rows]) % len(stored)] == keys[rows]
+        return found
+
+    @cached_property
+    def _by_key(self) -> npt.NDArray[np.int64]:
+        """The rows by ascending key: looked up in this order, keys meet what the last ones brought into the cache."""
+        return np.argsort(self.rows.row_keys)
 
 
 def _other_question(rule: Rule, rows: HeldOut, before: Target) -> Verdict:

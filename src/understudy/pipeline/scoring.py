@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -82,7 +82,7 @@ class HeldOut:
     rivals: Mapping[str, Predictor] = field(default_factory=dict)
     """Whom it is compared with, by the part that they play."""
     scores: AnyScores = field(init=False)
-    """The challenger's scores, for its evaluation."""
+    """The challenger's scores, for its evaluation; more is kept only where there are rivals, for the gate."""
     _keys: list[UInt64s] = field(default_factory=list)
     _labels: list[Floats | npt.NDArray[np.float32]] = field(default_factory=list)
     _answers: dict[str, list[_Told]] = field(default_factory=dict)
@@ -90,6 +90,7 @@ class HeldOut:
     def __post_init__(self) -> None:
         self.target = self.challenger.model.target
         self.scores = empty_scores(self.target)
+        self._for_gate = bool(self.rivals)
         self.rivals = {
             part: rival for part, rival in self.rivals.items() if comparable(rival.model.target, self.target)
         }
@@ -101,7 +102,7 @@ class HeldOut:
         observations = self.challenger.observe(self.challenger.as_trained(extracted))
         cells = observations.column(self.target.name)
         scores, labels = self.challenger.model.score(observations), self._codes(cells)
-        told = {CHALLENGER: self._told(labels, scores, self.target)}
+        told = {CHALLENGER: self._told(labels, scores, self.target)} if self._for_gate else {}
         for part, rival in self.rivals.items():
             told[part] = self._told(labels, rival.score(extracted), rival.model.target)
         return _Scored(cells, labels, scores, told, keys)
@@ -109,6 +110,8 @@ class HeldOut:
     def add(self, rows: _Scored) -> None:
         """Take in rows that were scored."""
         _accumulate(self.scores, rows.cells, rows.labels, rows.scores)
+        if not self._for_gate:
+            return
         for part, told in rows.told.items():
             self._answers.setdefault(part, []).append(told)
         self._keys.append(rows.keys)
@@ -119,18 +122,20 @@ class HeldOut:
         """Return a rival's and the challenger's answers to the chosen rows; None without the rival or without rows."""
         if part not in self.rivals or not chosen.any():
             return None
-        labels = np.concatenate(self._labels)[chosen].astype(np.float64)
+        labels = _chosen(self._labels, chosen)
         return Paired(self.target.type, labels, self._all(part, chosen), self._all(CHALLENGER, chosen))
 
     @property
     def rows(self) -> int:
         """How many rows were scored."""
-        return sum(map(len, self._labels))
+        return self.scores.rows
 
     @property
     def row_keys(self) -> UInt64s:
-        """Keys of all held-out rows, in order."""
-        return np.concatenate(self._keys) if self._keys else np.zeros(0, np.uint64)
+        """Keys of all held-out rows, in order, for the gate."""
+        if len(self._keys) != 1:
+            self._keys = [np.concatenate([np.zeros(0, np.uint64), *self._keys])]
+        return self._keys[0]
 
     def _codes(self, cells: pa.Array) -> Floats:
         if self.target.type is not ModelType.MULTICLASS:
@@ -153,10 +158,18 @@ class HeldOut:
 
     def _all(self, part: str, chosen: npt.NDArray[np.bool_]) -> Answers:
         told = self._answers[part]
-        values = np.concatenate([answers.values for answers in told])[chosen].astype(np.float64)
         probabilities = [answers.probability for answers in told if answers.probability is not None]
-        right = np.concatenate(probabilities)[chosen].astype(np.float64) if probabilities else None
-        return Answers(values, right)
+        return Answers(
+            _chosen([answers.values for answers in told], chosen),
+            _chosen(probabilities, chosen) if probabilities else None,
+        )
+
+
+def _chosen(parts: Sequence[npt.NDArray[np.floating]], chosen: npt.NDArray[np.bool_]) -> Floats:
+    """Return the chosen of all parts' numbers, float64[m]; no more than these is copied."""
+    ends = itertools.accumulate(map(len, parts))
+    wanted = [part[chosen[end - len(part) : end]] for part, end in zip(parts, ends, strict=True)]
+    return np.concatenate(wanted, dtype=np.float64)
 
 
 def comparable(one: Target, other: Target) -> bool:
@@ -179,7 +192,7 @@ def score_held_out(
     """Let the challenger and its rivals score all held-out rows of the run."""
     held_out = HeldOut(challenger, rivals)
     functions = [model for model in (challenger, *rivals.values()) if model.transform is not None]
-    with contextlib.closing(ahead(held_out_rows(workspace))) as held:
+    with contextlib.closing(ahead(held_out_rows(workspace), most=1)) as held:
         # A project's function need not bear another thread, let alone two at a time.
         for rows in (itertools.starmap if functions else starmap_side_by_side)(held_out.scored, held):
             held_out.add(rows)

@@ -188,8 +188,3 @@ class Moments:
         self._settle()
         spread = self.count * self._squares - self._total**2
         return _quotient(math.isqrt(spread // (self.count * (self.count - 1))), _UNIT)
-
-
-def exact_sum(values: Floats) -> float:
-    """Return the sum of finite values, correctly rounded; the same in any order."""
-    return _quotient(_total(values), _UNIT)
