@@ -47,15 +47,15 @@ def held_out(split: Split, keys: UInt64s, first_row: int, total_rows: int) -> np
 
 
 def ascending(keys: UInt64s) -> UInt64s:
-    """Return the different keys in ascending order; sorting them is many times sooner than `np.unique`.
+    """Sort keys where they stand, many times sooner than `np.unique`; return the different ones in ascending order.
 
     >>> ascending(np.array([3, 1, 3], np.uint64)).tolist()
     [1, 3]
     """
-    ordered = np.sort(keys)
+    keys.sort()
     first_of_its_kind = np.ones(len(keys), np.bool_)
-    first_of_its_kind[1:] = ordered[1:] != ordered[:-1]
-    return ordered[first_of_its_kind]
+    np.not_equal(keys[1:], keys[:-1], out=first_of_its_kind[1:])
+    return keys if first_of_its_kind.all() else keys[first_of_its_kind]
 
 
 class DataSource(msgspec.Struct, frozen=True):

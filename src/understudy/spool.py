@@ -121,10 +121,10 @@ def write_rows(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch])
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of `path` in order, at most BATCH_ROWS at a time; raises CorruptObject.
 
-    Where columns are named, the file is mapped, so that no more than these is read from it.
+    Where columns are named, the others are skipped over. The file is read and not mapped: a process is charged for
+    every page of a mapped file that it has looked at.
     """
-    file = pa.OSFile if columns is None else pa.memory_map
-    with _reading(path), file(str(path)) as opened, pa.ipc.open_stream(opened) as stream:
+    with _reading(path), pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
         for batch in stream:
             yield batch if columns is None else batch.select(list(columns))
 

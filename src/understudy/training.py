@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from understudy.config import Settings
 from understudy.errors import TrainingError
+from understudy.freed import give_back
 from understudy.learner import learner
 from understudy.learner.learner import Fit
 from understudy.learner.rows import Rows
@@ -113,6 +114,7 @@ class Trainer:
         """Choose and fit the recipe; arguments and errors as for `train`."""
         self._task = task
         self._text, self._trials = _choose_recipe(task, sample)
+        give_back()  # what trials took, before rows come
         recipe = parse(self._text, task.schema)
         self._ignored = recipe.ignored
         self._fitted = fit(recipe, task.schema, sample)

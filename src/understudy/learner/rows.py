@@ -24,7 +24,7 @@ from understudy.learner.vocabulary import MAX_FEATURES, IndexedColumns, Vocabula
 
 BUCKETS = 128
 """Parts that a shuffled file is scattered over; one of them, read back, is what stands in memory."""
-MEMORY = 16 << 20
+MEMORY = 4 << 20
 """Bytes of rows kept in memory before they are spilled."""
 
 _BUCKET_SALT, _FOLD_SALT = 0x6B75636B, 0x666F6C64

@@ -45,7 +45,7 @@ def describe(run: Run, learn: Callable[[pa.RecordBatch], None]) -> Described:
                 counts[part] += _class_counts(target, batch.column(target.name).filter(pa.array(parts == part)))
             yield batch.filter(pa.array(parts == Part.TRAINING))
 
-    with contextlib.closing(ahead(described())) as batches:
+    with contextlib.closing(ahead(described(), most=1)) as batches:
         for rows in batches:
             learn(rows)
             run.progress.advance(rows.num_rows)

@@ -79,12 +79,11 @@ class Observations:
             for rows in self.training():
                 even.add(rows)
             return even.table()
-        training = np.flatnonzero(self.parts == Part.TRAINING)
-        wanted, first, taken = training[:: stride(len(training), len(self.schema))], 0, []
-        for batch, _ in self.batches():
-            start, stop = np.searchsorted(wanted, [first, first + batch.num_rows])
-            taken.append(plain_batch(batch.take(pa.array(wanted[start:stop] - first))))
-            first += batch.num_rows
+        every, rank, taken = stride(int(np.count_nonzero(self.parts == Part.TRAINING)), len(self.schema)), 0, []
+        for batch, parts in self.batches():
+            training = np.flatnonzero(parts == Part.TRAINING)
+            taken.append(plain_batch(batch.take(pa.array(training[-rank % every :: every]))))
+            rank += len(training)
         return pa.Table.from_batches(taken)
 
     def _stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:

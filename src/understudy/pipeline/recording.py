@@ -9,14 +9,16 @@ import msgspec
 import numpy as np
 
 from understudy.config import Project
-from understudy.datasource import DataSource, Part, ascending
+from understudy.datasource import DataSource, Part, Parts, ascending
 from understudy.documents import plain
 from understudy.errors import ConfigError, UnderstudyError
 from understudy.evaluation import Evaluation, TrainingSummary
+from understudy.hashing import UInt64s
 from understudy.pipeline.judging import RowMemory
 from understudy.pipeline.observations import parts_object, rows_object
 from understudy.pipeline.run import Described, Run
 from understudy.pipeline.versions import versions
+from understudy.pipeline.workspace import Workspace
 from understudy.prediction import Predictor
 from understudy.promotion import RunFacts
 from understudy.spool import read_rows, read_schema, write_kept
@@ -33,12 +35,11 @@ def keep_rows(run: Run) -> RowMemory:
     with objects.writing(upload, needed=workspace.observed.stat().st_size * 2 // 3) as staged:
         write_kept(staged, read_schema(workspace.observed), read_rows(workspace.observed))
     parts = workspace.read_parts()
-    objects.put_bytes(parts_object(upload), parts.tobytes())
+    objects.put_bytes(parts_object(upload), parts.data)
 
     def keep(part: Part, name: str) -> str:
-        pieces = (slice(first, first + KEYS_AT_ONCE) for first in range(0, len(parts), KEYS_AT_ONCE))
-        keys = [workspace.read_keys(each.start, len(parts[each]))[parts[each] == part] for each in pieces]
-        objects.put_bytes(f"keys/{run.run_id}-{name}.u64", ascending(np.concatenate(keys)).tobytes())
+        keys = ascending(_keys_of(workspace, parts, part))
+        objects.put_bytes(f"keys/{run.run_id}-{name}.u64", keys.view(np.uint8).data)
         return f"keys/{run.run_id}-{name}.u64"
 
     stable = run.project.data.split.strategy == "stable"
@@ -48,6 +49,17 @@ def keep_rows(run: Run) -> RowMemory:
         held_out=keep(Part.EVALUATION, "held-out"),
         trained=None if stable else keep(Part.TRAINING, "trained"),
     )
+
+
+def _keys_of(workspace: Workspace, parts: Parts, part: Part) -> UInt64s:
+    """Return the keys of the rows of one part, in their order."""
+    keys, count = np.empty(np.count_nonzero(parts == part), np.uint64), 0
+    for first in range(0, len(parts), KEYS_AT_ONCE):
+        some = parts[first : first + KEYS_AT_ONCE] == part
+        wanted = workspace.read_keys(first, len(some))[some]
+        keys[count : count + len(wanted)] = wanted
+        count += len(wanted)
+    return keys
 
 
 def discard_rows(run: Run) -> None:

@@ -108,7 +108,7 @@ class Objects(ABC):
             digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
         self._check(name, digest)
 
-    def put_bytes(self, name: str, data: bytes) -> None:
+    def put_bytes(self, name: str, data: bytes | memoryview[int]) -> None:
         """Write a file; raises as `writing`."""
         with self.writing(name, needed=len(data)) as path:
             path.write_bytes(data)
