@@ -25,8 +25,6 @@ import sys
 target = sys.argv[1]
 import understudy.server.serve
 import understudy.server.worker
-from understudy.serving import warm_up
-warm_up()
 with open(target, "w") as file:
     file.write("\\n".join(sys.modules))
 """
@@ -36,6 +34,19 @@ ARRAYS = {"numpy", "pyarrow"}
 DATABASES = {"sqlalchemy", "psycopg", "pymysql", "adbc_driver_manager"}
 SERVERS = {"uvicorn", "uvloop", "prometheus_client", "jinja2"}
 SCREEN = {"rich"}
+JOBS = {
+    f"understudy.{name}"
+    for name in (
+        "pipeline",
+        "service.work",
+        "extract",
+        "statistics",
+        "inference",
+        "evaluation",
+        "promotion",
+        "training",
+    )
+}
 
 
 def loaded(program, target, *words):
@@ -88,11 +99,17 @@ def test_record_is_answered_without_the_compiler(project, tmp_path):
 
 
 def test_worker_loads_what_answers(tmp_path):
-    """Before workers are forked all is loaded that they need, and nothing that only learning and jobs need."""
+    """Before workers are forked all is loaded that an answer needs: no compiler, no page about the API, no jobs."""
     names = loaded(SERVER, tmp_path / "names")
-    assert names >= {"numba", "uvicorn.lifespan.off", "understudy.server.rest.docs"}
-    jobs = {"pipeline", "service.work", "extract", "statistics", "inference", "evaluation", "promotion", "training"}
-    assert not names & {*SCREEN, "pymysql", "adbc_driver_manager", *(f"understudy.{name}" for name in jobs)}
+    assert names >= {"uvicorn.lifespan.off", "understudy.server.rest.routes"}
+    assert not names & {*COMPILER, *SCREEN, *JOBS, "jinja2", "pyarrow.compute", "pymysql", "adbc_driver_manager"}
+
+
+def test_process_of_jobs_loads_what_computes_with_the_first_job(tmp_path):
+    """A server that does no jobs holds nothing of what they need but the list of their kinds."""
+    names = loaded(SERVER.replace("import understudy.server.worker", "import understudy.server.runner"), tmp_path / "n")
+    assert "understudy.service.work" in names
+    assert not names & {*COMPILER, *SCREEN, *(JOBS - {"understudy.service.work"})}
 
 
 def test_garbage_is_looked_for_once_work_begins(tmp_path):

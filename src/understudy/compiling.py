@@ -8,27 +8,18 @@ it only once a kernel is called.
 from __future__ import annotations
 
 import functools
-import importlib
 import threading
 from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
+from understudy.later import Module
+
 _MAKING = threading.RLock()
 """Held while a kernel is made of a function: threads that call it first at once must get the same one."""
 
 
-class _Module:
-    """A module that is loaded when something of it is asked for."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self._name), name)
-
-
-types, cgutils = _Module("numba.core.types"), _Module("numba.core.cgutils")
+types, cgutils = Module("numba.core.types"), Module("numba.core.cgutils")
 """What the bodies of intrinsics are written with."""
 
 

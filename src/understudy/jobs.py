@@ -79,11 +79,21 @@ class _Running:
 class Jobs:
     """Works on the jobs of a catalog, at most so many at a time. One process, which holds the lease, runs it."""
 
-    def __init__(self, catalog: Catalog, works: Mapping[str, Work], scratch: Path, *, at_a_time: int) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        works: Mapping[str, Work],
+        scratch: Path,
+        *,
+        at_a_time: int,
+        prepare: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`prepare` is called before a job's process is begun: what it loads, all of them share."""
         self._catalog = catalog
         self._works = works
         self._scratch = scratch
         self._at_a_time = at_a_time
+        self._prepare = prepare
         self._running: list[_Running] = []
         self._crashes: dict[tuple[str, str, str], int] = {}
         """By kind, id and time of creation: an id that is used again begins anew."""
@@ -149,6 +159,7 @@ class Jobs:
             return None
 
     def _start(self, job: Entity) -> None:
+        self._prepare()
         started = self._amend(job, _begun)
         if started.status == "INPROGRESS" and started.created_at == job.created_at:
             folder = self._scratch / uuid.uuid4().hex

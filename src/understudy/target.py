@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from understudy.later import pc
 from understudy.schema import ModelType
 from understudy.values import CODED, FALSE_WORDS, TRUE_WORDS, read_numbers, read_texts, read_truths
 from understudy.values.coded import coded

@@ -21,9 +21,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from understudy.errors import ConfigError, TransformError
+from understudy.later import pc
 from understudy.values import CODED, canonical_batch, coded_batch, plain_batch, read_texts
 
 PROOF_ROWS = 200
@@ -179,6 +179,8 @@ class Transform:
 
 def load(source: TransformSource) -> Transform:
     """Run the stored modules' top level, in isolation, and return the function; raises TransformError."""
+    import pyarrow.compute  # noqa: F401, PLC0415 - a function may look for it as `pa.compute` without loading it
+
     module, _, name = source.function.partition(":")
     with _running(source):
         function = getattr(_Importer(source).module(module), name, None)

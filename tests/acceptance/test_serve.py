@@ -555,7 +555,7 @@ def test_schedule_learns_by_itself_and_serves_the_result(own, tmp_path):
     until(lambda: sum(status == "COMPLETED" for _, status, _ in _runs(project)) >= 2, 60)
     begun = [at for _, _, at in _runs(project)]
     assert len(begun) == len(set(begun))
-    assert Rest(server).predict()["model_id"] == project.champion
+    until(lambda: Rest(server).predict()["model_id"] == project.champion, 5)  # workers look ten times a second
     assert project.do("status")["next_run"] is not None
 
 

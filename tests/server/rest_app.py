@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from server.signing import ready
 from understudy.config import load
 from understudy.errors import UnderstudyError
 from understudy.house import House
@@ -102,7 +103,7 @@ class Client:
                 answered = at_once(self.door, request, body)
             except LEFT_TO_THE_USUAL_WAY:
                 return None
-        return None if answered is None else (200, answered[1])
+        return None if answered is None else (200, ready(answered)[1])
 
     def get(self, path, **options):
         """GET."""

@@ -44,6 +44,19 @@ def signed_by(signer, method, url, headers=None, body=b""):
     return arrived(method, prepared.url, {name: as_text(value) for name, value in prepared.headers.items()}, body)
 
 
+def written(request, body):
+    """Return a request as its bytes come, its body with it."""
+    headers = {**request.headers, "content-length": str(len(body))}
+    lines = [f"{request.method} {request.raw_path} HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def ready(answer):
+    """Return the headers and the body of an answer of the short way."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return dict(line.decode().split(": ", 1) for line in head.split(b"\r\n")), body
+
+
 def as_text(value):
     """Return a header's value as text: one character for each byte."""
     return value.decode("latin-1") if isinstance(value, bytes) else value

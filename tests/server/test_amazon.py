@@ -18,13 +18,14 @@ from botocore.auth import SigV4Auth
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from server.signing import arrived, signed_by
+from server.signing import arrived, ready, signed_by, written
 from service.stage import Stage, check, original
 from service.test_operations import FAULTS, SUCCESS
 from understudy.errors import Busy, StoreError
 from understudy.server import amazon
 from understudy.server.keys import Key, open_keys
 from understudy.server.signature import SignatureError, verify
+from understudy.server.whole import read_whole
 from understudy.service.faults import Fault, PredictorNotMountedException
 from understudy.service.operations import OPERATIONS
 
@@ -72,15 +73,16 @@ class Desk:
 
     def hold_short_way(self, request, body):
         """See that a request which is answered at once is answered as it was; tell whether it is."""
+        whole = read_whole(written(request, body))
         try:
-            answered = amazon.at_once(self.door, request, body)
+            answered = None if whole is None else amazon.at_once(self.door, whole)
         except (SignatureError, Fault):  # the usual way tells what is wrong
             return False
         if answered is None:
             return False
-        headers, content = answered
-        names = {name.lower().encode() for name in self.last.headers} | {b"content-length"}
-        assert (200, content, names) == (self.last.status, self.last.body, {name for name, _ in headers})
+        headers, content = ready(answered)
+        names = {name.lower() for name in self.last.headers} | {"content-length"}
+        assert (200, content, names) == (self.last.status, self.last.body, set(headers))
         return True
 
     def take(self, request):
@@ -417,7 +419,7 @@ def test_busy_catalog_is_waited_for(desk, instead, monkeypatch):
 
 
 def test_operations_leave_the_event_loop_free_but_for_predict(desk, instead):
-    """What may wait for a disk runs in a thread, the search for who does not answer, too; a prediction does not."""
+    """What may wait for a disk, or take a batch, runs in a thread; a usual prediction by a model in memory does not."""
     threads = []
 
     def function(*_):
@@ -425,11 +427,18 @@ def test_operations_leave_the_event_loop_free_but_for_predict(desk, instead):
         raise PredictorNotMountedException("nobody")
 
     desk.stage.memory.by_id["ml-1"] = desk.stage.memory.by_name["policies"] = desk.stage.fake_served("ml-1")
-    for name, model_id in (("GetMLModel", "ml-1"), ("Predict", "ml-1"), ("Predict", "policies"), ("Predict", "other")):
+    desk.stage.memory.by_id["ml-1"].predictor.score_texts_at_once = lambda record: function() if record else None
+    for name, model_id, record in (
+        ("GetMLModel", "ml-1", {}),
+        ("Predict", "ml-1", {"x": "1"}),
+        ("Predict", "policies", {"x": "1"}),
+        ("Predict", "other", {"x": "1"}),
+        ("Predict", "ml-1", {}),
+    ):
         instead(name, function)
-        members = {"MLModelId": model_id, "Record": {}, "PredictEndpoint": "x"}
+        members = {"MLModelId": model_id, "Record": record, "PredictEndpoint": "x"}
         desk.send(json.dumps(members).encode(), f"AmazonML_20141212.{name}")
-    assert [thread is threading.main_thread() for thread in threads] == [False, True, True, False]
+    assert [thread is threading.main_thread() for thread in threads] == [False, True, True, False, False]
 
 
 def test_busy_catalog_is_waited_for_before_predict_says_no(desk, monkeypatch):

@@ -12,6 +12,7 @@ import pytest
 
 from acceptance.stage import Project, append_csv, calls, calls_project
 from server.rest_app import ADMIN, LEFT_TO_THE_USUAL_WAY, PREDICT, Client, door_of
+from server.signing import ready
 from understudy.errors import StoreError
 from understudy.server import metrics
 from understudy.server.http import Gone, Request
@@ -107,9 +108,9 @@ def test_one_record_is_answered_at_once(client, path, document, short):
     assert predictions.called == (short and document != {"records": []})
     usual = client.post(path, document, token=PREDICT)
     if answered is not None:
-        headers = {name.lower().encode(): value.encode() for name, value in usual.headers.items()}
-        headers[b"content-length"] = b"%d" % len(usual.body)
-        assert (200, dict(answered[0]), answered[1]) == (usual.status, headers, usual.body)
+        headers = {name.lower(): value for name, value in usual.headers.items()}
+        headers["content-length"] = str(len(usual.body))
+        assert (200, *ready(answered)) == (usual.status, headers, usual.body)
 
 
 @pytest.mark.parametrize(
@@ -176,16 +177,16 @@ def test_ten_thousand_records_and_no_more(client):
 
 
 def test_many_records_leave_the_loop_free(learned):
-    """Many records are answered in a thread of their own, a single one where it stands."""
+    """Many records are answered in a thread of their own, and one that takes a batch; any other where it stands."""
     door = door_of(learned[0])
     predictor = door.serving.champion("calls").predictor
     threads = []
     whole = predictor.predict
     predictor.predict = lambda *words: threads.append(threading.current_thread()) or whole(*words)
-    for records in ([RECORD], [RECORD] * 2):
-        Client(door).post("/v1/endpoints/calls/predict", {"records": records})
-    assert threads[0] is threading.main_thread()
-    assert threads[-1] is not threading.main_thread()
+    for records, asked in (([RECORD], 0), ([RECORD] * 2, 1), ([{**RECORD, "note": "word " * 200}], 2)):
+        assert Client(door).post("/v1/endpoints/calls/predict", {"records": records}).status == 200
+        assert len(threads) == asked
+    assert threading.main_thread() not in threads
 
 
 def test_predictions_wait_neither_for_the_catalog_nor_for_workers(learned):

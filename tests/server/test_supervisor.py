@@ -52,7 +52,7 @@ def work():
         time.sleep(0.05)
 
 try:
-    supervisor.Supervisor(board, answer, lambda: work).run(when_ready=lambda: note("ready"))
+    supervisor.Supervisor(board, answer, work).run(when_ready=lambda: note("ready"))
 except UnderstudyError as error:
     sys.exit(f"gave up: {error.message}")
 """

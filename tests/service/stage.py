@@ -117,7 +117,8 @@ class Stage:
     def fake_served(self, model_id):
         """Return somebody who answers 2.5 to everything."""
         target = Target("y", ModelType.REGRESSION)
-        return Served(model_id, SimpleNamespace(model=SimpleNamespace(target=target), score_texts=lambda record: 2.5))
+        scores = {"score_texts": lambda record: 2.5, "score_texts_at_once": lambda record: 2.5}
+        return Served(model_id, SimpleNamespace(model=SimpleNamespace(target=target), **scores))
 
     # What most tests begin with
 

@@ -11,9 +11,9 @@ import itertools
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from understudy.hashing import fractions, hash_words
+from understudy.later import pc
 from understudy.recipe.columns import Floats, Int64s, Kind, read_column
 from understudy.recipe.transformations import edges_between
 from understudy.schema import ModelType

@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from understudy.hashing import hash_text
+from understudy.later import pc
 from understudy.recipe.columns import MISSING, SEED, Floats, Kind, chain_hashes, hash_code
 from understudy.recipe.expressions import Call, Expression, Variable
 from understudy.recipe.transformations import CLIP, punctuation

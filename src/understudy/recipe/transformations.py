@@ -17,9 +17,9 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from understudy.hashing import hash_text, hash_words, string_buffers
+from understudy.later import pc
 from understudy.recipe import kernels
 from understudy.recipe.columns import (
     MISSING,

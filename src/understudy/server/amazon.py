@@ -20,10 +20,12 @@ from understudy.server.http import BodyLost, Ready, Request, Response, TooLarge,
 from understudy.server.keys import Key, Keys
 from understudy.server.signature import JSON_ERRORS, SignatureError, check_claim, presign, verify
 from understudy.server.threads import CHANGING, READING
+from understudy.server.whole import Whole
 from understudy.service.context import Call, Service
 from understudy.service.faults import Fault, InternalServerException, InvalidInputException
 from understudy.service.operations import OPERATIONS, Operation
-from understudy.service.predicting import RECORD_LIMIT, in_memory, plain_request, predicted
+from understudy.service.predicting import RECORD_LIMIT, in_memory, plain_request, predicted_at_once
+from understudy.service.views import Answer
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ LOG_URL_SECONDS = 3600
 """How long the url of a log can be opened."""
 
 _MEDIA_TYPE = "application/x-amz-json-1.1"
+_READY = f"content-type: {_MEDIA_TYPE}\r\nx-amzn-requestid: {{}}\r\n".format
 
 _PAUSES = (0.05, 0.2, 0.8)
 """Seconds between attempts while another process holds the catalog."""
@@ -97,18 +100,14 @@ async def answer(door: Door, request: Request) -> Response:
         return _failed()
 
 
-def at_once(door: Door, request: Request, body: bytes) -> Ready | None:
+def at_once(door: Door, whole: Whole) -> Ready | None:
     """Answer a `Predict` by a model in memory; None, or any error, where it must go the usual way."""
-    if request.headers.get("x-amz-target") != PREDICT or len(body) > RECORD_LIMIT:
+    head, signature, body = whole
+    if head.request.headers.get("x-amz-target") != PREDICT or len(body) > RECORD_LIMIT:
         return None
-    verify(request, door.keys, "machinelearning", datetime.now(UTC), body)  # any role may predict
-    asked = plain_request(body)
-    served = None if asked is None else in_memory(door.service, asked.ml_model_id)
-    if asked is None or served is None:
-        return None
-    return ready_json(
-        predicted(served, asked.record), _MEDIA_TYPE.encode(), (b"x-amzn-requestid", request_id().encode())
-    )
+    head.signable.check(signature, body, door.keys, datetime.now(UTC))  # any role may predict
+    answered = _answered_from_memory(door.service, body)
+    return None if answered is None else ready_json(answered, _READY(request_id()).encode())
 
 
 async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, Any]:
@@ -120,7 +119,7 @@ async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, A
     call = _call(door, request, key, now)
     if operation.name == "Predict":
         _refuse_large(body)
-        answered = _answered_from_memory(door.service, operation, call, body)
+        answered = _answered_from_memory(door.service, body)
         if answered is not None:
             return answered
     threads = CHANGING if operation.name in SETTLING else READING
@@ -128,17 +127,11 @@ async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, A
     return answer
 
 
-def _answered_from_memory(
-    service: Service, operation: Operation[Any], call: Call, body: bytes
-) -> Mapping[str, Any] | None:
-    """Answer where a model in memory does, which takes less than handing it to a thread would; None where none does."""
-    request = plain_request(body)
-    if request is not None:
-        known = in_memory(service, request.ml_model_id)
-        return operation.function(service, call, request) if known else None
-    document = _document(body)
-    named = document.get("MLModelId") if isinstance(document, dict) else None
-    return operation.run(service, call, document) if in_memory(service, named) else None
+def _answered_from_memory(service: Service, body: bytes) -> Answer | None:
+    """Answer a usual `Predict` by a model in memory, sooner than a thread had it in hand; None where a thread must."""
+    asked = plain_request(body) if len(body) <= RECORD_LIMIT else None
+    served = None if asked is None else in_memory(service, asked.ml_model_id)
+    return None if asked is None or served is None else predicted_at_once(served, asked.record)
 
 
 def _is_small(request: Request) -> bool:

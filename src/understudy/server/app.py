@@ -26,6 +26,7 @@ from understudy.server.http import (
     json_response,
 )
 from understudy.server.signature import claimed_service, is_version_2
+from understudy.server.whole import Whole, read_whole
 
 _LOG = logging.getLogger(__name__)
 
@@ -53,8 +54,8 @@ class Doors:
     """Understudy's own API, and the pages for people."""
     is_rest: Callable[[str], bool]
     """Tells which paths are the REST door's."""
-    at_once: Callable[[Request, bytes], Ready | None] = lambda _, __: None
-    """Answers a POST, given its body, where a model in memory does and nothing is wrong; else nothing has happened."""
+    at_once: Callable[[Whole], Ready | None] = lambda _: None
+    """Answers a POST that came whole where a model in memory does and nothing is wrong; else nothing has happened."""
 
 
 class App:
@@ -80,13 +81,13 @@ class App:
             _LOG.exception("an answer broke off")
             raise
 
-    def at_once(self, url: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Ready | None:
+    def at_once(self, data: bytes) -> Ready | None:
         """Answer a prediction without ASGI, see `protocol.AtOnce`; None where it must go the usual way."""
-        if self.draining or b"?" in url or b"#" in url or not url.startswith(b"/"):
+        if self.draining:
             return None
-        request = Request("POST", url.decode("latin-1"), "", _received(headers), _NOTHING)
         try:
-            return self._doors.at_once(request, body)
+            whole = read_whole(data)
+            return None if whole is None else self._doors.at_once(whole)
         except Exception:  # noqa: BLE001 - the usual way meets it again, and answers
             return None
 
@@ -104,15 +105,6 @@ class App:
         except Exception:  # noqa: BLE001 - the server boundary: a mistake of ours must not end the connection
             _LOG.exception("a mistake of Understudy's own at %s %s", request.method, request.raw_path)
             return _refused(500, "InternalError", "A mistake of Understudy's own; its log says more.")
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield
-
-
-_NOTHING = _nothing()
-"""The body of a request whose body is at hand."""
 
 
 def door_of(request: Request, is_rest: Callable[[str], bool]) -> str:

@@ -15,6 +15,7 @@ from understudy.server.keys import open_keys
 from understudy.server.s3.xml import error_document
 from understudy.server.settings import Opened, Settings
 from understudy.server.signature import S3_ERRORS, SignatureError, verify
+from understudy.server.whole import Whole
 from understudy.service.context import Service
 from understudy.service.operations import OPERATIONS
 from understudy.serving import Serving
@@ -58,11 +59,11 @@ def open_doors(
             return Response(302, headers={"Location": "/docs"})
         return await rest.answer(rest_door, request)
 
-    def answer_at_once(request: Request, body: bytes) -> Ready | None:
-        if request.raw_path != "/":
-            return rest.at_once(rest_door, request, body)
+    def answer_at_once(whole: Whole) -> Ready | None:
+        if whole.head.request.raw_path != "/":
+            return rest.at_once(rest_door, whole.head.request, whole.body)
         began = time.perf_counter()
-        answered = amazon.at_once(amazon_door, request, body)
+        answered = amazon.at_once(amazon_door, whole)
         if answered is not None:
             metrics.record("amazon", "Predict", 200, time.perf_counter() - began)
         return answered

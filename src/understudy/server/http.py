@@ -183,14 +183,16 @@ def json_response(document: object, status: int = 200, headers: Mapping[str, str
     return Response(status, msgspec.json.encode(document), {"Content-Type": "application/json", **(headers or {})})
 
 
-Ready = tuple[list[tuple[bytes, bytes]], bytes]
-"""Headers, their names in lower case, and body of a 200 as they are written to the wire."""
+Ready = bytes
+"""A 200 as it is written to the wire, without the status line and what the server itself says in each head."""
+
+_encode = msgspec.json.Encoder().encode
 
 
-def ready_json(document: object, media_type: bytes, *headers: tuple[bytes, bytes]) -> Ready:
-    """Return a document as JSON, ready to be written."""
-    body = msgspec.json.encode(document)
-    return [(b"content-type", media_type), *headers, (b"content-length", b"%d" % len(body))], body
+def ready_json(document: object, headers: bytes) -> Ready:
+    """Return a document as JSON, ready to be written; `headers` are those before Content-Length, each with its end."""
+    body = _encode(document)
+    return b"%bcontent-length: %d\r\n\r\n%b" % (headers, len(body), body)
 
 
 def request_id() -> str:

@@ -19,6 +19,7 @@ import re
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -229,6 +230,7 @@ def open_keys(folder: Path) -> Keys:
     return Keys(folder)
 
 
+@lru_cache(256)
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 

@@ -11,9 +11,9 @@ import contextlib
 import os
 from bisect import bisect_left
 from collections import Counter as Tally
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
@@ -43,7 +43,7 @@ class _Histogram(Histogram):
 
     def observe_all(self, amounts: Sequence[float]) -> None:
         """Observe amounts as `observe` does one."""
-        buckets = Tally(bisect_left(self._upper_bounds, amount) for amount in amounts)
+        buckets = Tally(map(partial(bisect_left, self._upper_bounds), amounts))
         for bucket, number in buckets.items():
             self._buckets[bucket].inc(number)
         self._sum.inc(sum(amounts))
@@ -64,47 +64,49 @@ _PREDICTIONS = Counter(
 
 LAG_SECONDS = 0.1
 """How far what other processes tell of this one may be behind."""
-_MOST_WAITING = 1024
 
-_requests: deque[tuple[str, str, int, float]] = deque()
-_predictions: deque[tuple[str, int]] = deque()
-"""What is yet to be counted: many at a time cost a third of what they do one by one, amid a request."""
+_seconds: defaultdict[tuple[str, str, int], deque[float]] = defaultdict(deque)
+_records: defaultdict[str, deque[int]] = defaultdict(deque)
+"""What is yet to be counted, by what it is counted under: many at a time, outside of any request, cost a fraction."""
+_is_due = False
+"""Whether somebody will count what waits."""
 
 
 def record(door: str, operation: str, status: int, seconds: float) -> None:
     """Count one answered request. `operation` must be one of few words, never what a client sent."""
-    _requests.append((door, operation, status, seconds))
+    _seconds[door, operation, status].append(seconds)
     _count_soon()
 
 
 def count_predictions(endpoint: str, records: int) -> None:
     """Count records that were answered under an endpoint's name."""
-    _predictions.append((endpoint, records))
+    _records[endpoint].append(records)
     _count_soon()
 
 
 def _count_soon() -> None:
-    """Count what waits after LAG_SECONDS; at once where it is much, or where no loop runs."""
-    waiting = len(_requests) + len(_predictions)
-    if waiting == 1:
-        try:
-            asyncio.get_running_loop().call_later(LAG_SECONDS, _count)
-        except RuntimeError:
-            _count()
-    elif waiting >= _MOST_WAITING:
+    """Count what waits after LAG_SECONDS; at once where no loop runs."""
+    global _is_due  # noqa: PLW0603 - as what waits, it is the process's
+    if _is_due:
+        return
+    _is_due = True
+    try:
+        asyncio.get_running_loop().call_later(LAG_SECONDS, _count)
+    except RuntimeError:
         _count()
 
 
 def _count() -> None:
     """Count what waits. Any thread may: what one of them takes, no other finds."""
-    seconds: dict[tuple[str, str, int], list[float]] = {}
-    for door, operation, status, spent in _taken(_requests):
-        seconds.setdefault((door, operation, status), []).append(spent)
-    for (door, operation, status), spent_by_each in seconds.items():
-        _REQUESTS.labels(door, operation, str(status)).inc(len(spent_by_each))
-        _SECONDS.labels(door, operation).observe_all(spent_by_each)
-    for endpoint, records in _taken(_predictions):
-        _answered(endpoint).inc(records)
+    global _is_due  # noqa: PLW0603
+    _is_due = False  # first of all: what comes from now on is counted next time, if not now
+    for (door, operation, status), waiting in list(_seconds.items()):
+        if spent := list(_taken(waiting)):
+            _REQUESTS.labels(door, operation, str(status)).inc(len(spent))
+            _SECONDS.labels(door, operation).observe_all(spent)
+    for endpoint, counts in list(_records.items()):
+        if records := sum(_taken(counts)):
+            _answered(endpoint).inc(records)
 
 
 def _taken(waiting: deque[Item]) -> Iterator[Item]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from understudy import pipeline
 from understudy.config import Project, load
 from understudy.errors import Busy, ConfigError, UnderstudyError
 from understudy.house import House
@@ -21,7 +20,8 @@ from understudy.jobs import Jobs, Work
 from understudy.schedule import due_at
 from understudy.server.settings import Opened, Settings
 from understudy.server.sweeping import sweep
-from understudy.service.work import WORK, Workshop
+from understudy.service.work import WORK, Workshop, computing
+from understudy.serving import warm_up
 from understudy.store.buckets import Buckets
 from understudy.store.catalog import Entity
 from understudy.store.lease import leased
@@ -41,10 +41,15 @@ _IN_VAIN_SECONDS = 30.0
 _TOLD_SECONDS = 60.0
 """How often the same trouble is told."""
 _RUNS_LOOKED_AT = 20
+_KEPT_SECONDS = 60.0
+"""How long after the last job this process holds what jobs need."""
 
 
 def run_jobs(settings: Settings) -> None:
-    """Do jobs until SIGTERM; what was at work then is begun again by the next server."""
+    """Do jobs until SIGTERM; what was at work then is begun again by the next server.
+
+    Returns, to be begun anew and small, when there has been nothing to do for a while after a job.
+    """
     stopped = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -55,7 +60,10 @@ def run_jobs(settings: Settings) -> None:
     while not stopped.is_set():
         try:
             with leased(opened.stores[0].catalog, settings.folder / "jobs.lock", "jobs") as held:
-                _Runner(settings, opened, _works(opened)).work(lambda pause: held() and not stopped.wait(pause))
+                runner = _Runner(settings, opened, _works(opened))
+                runner.work(lambda pause: held() and not stopped.wait(pause))
+            if runner.is_done:
+                return
         except Busy:
             stopped.wait(_STEP_SECONDS)
         except UnderstudyError as error:
@@ -69,22 +77,31 @@ class _Runner:
     def __init__(self, settings: Settings, opened: Opened, works: Mapping[str, Work]) -> None:
         self._settings = settings
         self._opened = opened
-        self._jobs = Jobs(opened.stores[0].catalog, works, settings.folder / "jobs", at_a_time=settings.jobs)
+        self._jobs = Jobs(
+            opened.stores[0].catalog, works, settings.folder / "jobs", at_a_time=settings.jobs, prepare=self._load
+        )
         self._begun: dict[str, tuple[str | None, float]] = {}
         """By project: the newest run on record when the last one was begun, and when that was."""
         self._next_look = time.monotonic()
         self._next_sweep = time.monotonic() + _SWEEP_SECONDS
         self._pause = _STEP_SECONDS
+        self._is_loaded = False
+        self._needed = time.monotonic()
         self._told: dict[str, float] = {}
         """By trouble, when it was last told."""
 
     def work(self, go_on: Callable[[float], bool]) -> None:
-        """Work for as long as `go_on` says so, which waits so many seconds before each step."""
+        """Work until done, or for as long as `go_on` says so, which waits so many seconds before each step."""
         try:
-            while go_on(self._pause):
+            while go_on(self._pause) and not self.is_done:
                 self._step()
         finally:
             self._jobs.stop()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether this process holds in vain what jobs need."""
+        return self._is_loaded and not self._jobs.busy and time.monotonic() > self._needed + _KEPT_SECONDS
 
     def _step(self) -> None:
         self._undisturbed(self._do_jobs)
@@ -96,7 +113,16 @@ class _Runner:
             self._next_sweep = time.monotonic() + _SWEEP_SECONDS
 
     def _do_jobs(self) -> None:
-        self._pause = _STEP_SECONDS if self._jobs.step() else _IDLE_SECONDS
+        self._pause = _IDLE_SECONDS
+        if self._jobs.step():
+            self._pause, self._needed = _STEP_SECONDS, time.monotonic()
+
+    def _load(self) -> None:
+        """Load what jobs compute with, and the kernels that they score with: a server without jobs holds neither."""
+        if not self._is_loaded:
+            computing()
+            warm_up()
+            self._is_loaded = True
 
     def _undisturbed(self, act: Callable[[], None]) -> None:
         """Do something; a store that cannot be used for a while ends nothing that is at work, and is told rarely."""
@@ -131,6 +157,8 @@ def is_due(house: House, runs: Sequence[Entity]) -> bool:
 
 def _learn(known: Project) -> None:
     """Learn by schedule, by the project file as it stands now; a failure is on record, and the champion serves on."""
+    from understudy import pipeline  # noqa: PLC0415 - this process alone has to hold what learning needs
+
     try:
         project = load(known.root)
         if (project.name, project.store) != (known.name, known.store):

@@ -47,27 +47,24 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         with _sweeping(settings):
             # Loaded while another process sweeps, and before those are forked that share what is loaded.
             from understudy.server.worker import answer_requests  # noqa: PLC0415
-            from understudy.serving import warm_up  # noqa: PLC0415
-
-            warm_up()
         gc.freeze()  # what is loaded is no garbage, and who looked for some in it would copy the memory that all share
         gc.enable()
         board = Board(settings.workers, settings.catalogs)
         Supervisor(
             board,
             answer=lambda number: answer_requests(settings, board, number, listener),
-            work=partial(_work, settings),
+            work=partial(_do_jobs, settings),
         ).run(
             when_ready=lambda: say("\n".join(greeting(settings, address))),
             when_stopping=lambda: say("Stopping; a second Ctrl-C ends at once"),
         )
 
 
-def _work(settings: Settings) -> Callable[[], None]:
-    """Load what jobs need, which nobody else waits for; return what their process runs."""
+def _do_jobs(settings: Settings) -> None:
+    """Be the process that does jobs, which alone loads what they need."""
     from understudy.server.runner import run_jobs  # noqa: PLC0415
 
-    return partial(run_jobs, settings)
+    run_jobs(settings)
 
 
 def greeting(settings: Settings, address: str) -> list[str]:

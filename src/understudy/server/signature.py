@@ -14,6 +14,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -44,12 +45,14 @@ __all__ = [
     "WINDOW",
     "Reason",
     "Refusal",
+    "Signable",
     "SignatureError",
     "Signed",
     "check_claim",
     "claimed_service",
     "is_version_2",
     "presign",
+    "signable",
     "verify",
 ]
 
@@ -112,6 +115,38 @@ def verify(request: Request, keys: Keys, service: str, now: datetime, body: byte
     return Signed(key, claim.timestamp, claim.scope, payload, secret_key, claim.signature, hoisted)
 
 
+class Signable(NamedTuple):
+    """What the signature in a head is verified by, but for signature and body: the same for many requests."""
+
+    claim: Claim
+    scope: str
+    canonical: str
+    """The canonical request, in its likeliest reading, up to the body's digest, which ends it."""
+
+    def check(self, signature: str, body: bytes, keys: Keys, now: datetime) -> None:
+        """Check an ASCII signature of the head and a body; raises SignatureError, also if another reading is right."""
+        claim = self.claim
+        key = _known_key(claim, keys, now)
+        text = string_to_sign(claim.timestamp, self.scope, self.canonical + hashlib.sha256(body).hexdigest())
+        ours = sign(signing_key(key.secret, claim.date, claim.region, claim.service), text)
+        if not hmac.compare_digest(ours, signature):
+            raise SignatureError(Reason.MISMATCH, _explained(self.canonical, text))
+
+
+def signable(request: Request, service: str) -> Signable:
+    """Prepare the check of a request that is signed in its head for a service which signs the body's digest.
+
+    Raises SignatureError where it claims nothing, or not for that service.
+    """
+    claim = read_claim(request)
+    _check_scope(claim, service)
+    _check_signed_headers(request, claim)
+    readings = canonical_requests(
+        request.method, request.raw_path, request.raw_query, request.headers, claim.signed_headers, "", service
+    )
+    return Signable(claim, claim.scope, next(readings))
+
+
 def check_claim(request: Request, keys: Keys, service: str, now: datetime) -> None:
     """Check what a signature claims, as far as that can be done before the body is there; raises SignatureError."""
     _admitted(request, keys, service, now)
@@ -121,6 +156,13 @@ def _admitted(request: Request, keys: Keys, service: str, now: datetime) -> tupl
     """Return a request's claim and the key that it names, which is known, in scope and in time."""
     claim = read_claim(request)
     _check_scope(claim, service)
+    key = _known_key(claim, keys, now)
+    _check_signed_headers(request, claim)
+    return claim, key
+
+
+def _known_key(claim: Claim, keys: Keys, now: datetime) -> Key:
+    """Return the key that a claim names, made in time."""
     key = keys.find(claim.access_key_id)
     if key is None:
         raise SignatureError(
@@ -129,8 +171,7 @@ def _admitted(request: Request, keys: Keys, service: str, now: datetime) -> tupl
             "that does.",
         )
     _check_time(claim, now)
-    _check_signed_headers(request, claim)
-    return claim, key
+    return key
 
 
 def _older(request: Request, keys: Keys, now: datetime) -> Signed:

@@ -1,8 +1,8 @@
 """The first process of a server: it listens, starts the others, and starts anew whoever dies. It does nothing else.
 
 It starts no threads and has no database open, so that forking it is safe, and nothing that a request does can reach
-it. What a process needs is loaded before it is forked: they share that memory, and whoever is started again is there at
-once. Those who answer come first; what jobs need is loaded when all of them do.
+it. What answers a request is loaded before it forks: they share that memory, and whoever is started again is there at
+once. Those who answer come first, and the process that does jobs when all of them do.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ class _Child:
     """A process that the supervisor keeps alive."""
 
     name: str
-    load: Callable[[], Callable[[], None]]
-    """Loads what it needs, and returns what it runs."""
+    run: Callable[[], None]
     worker: int | None = None
     """Its row on the board; None for the one that runs jobs."""
     pid: int = 0
@@ -56,11 +55,11 @@ class _Child:
 class Supervisor:
     """Keeps a server's processes alive until it is told to stop."""
 
-    def __init__(self, board: Board, answer: Callable[[int], None], work: Callable[[], Callable[[], None]]) -> None:
-        """Take what a worker runs, given its number; and what loads and returns what the process of the jobs runs."""
+    def __init__(self, board: Board, answer: Callable[[int], None], work: Callable[[], None]) -> None:
+        """Take what a worker runs, given its number, and what the process of the jobs runs."""
         self._board = board
         self._children = [
-            _Child(f"worker {number}", _loaded(partial(answer, number)), number) for number in range(board.workers)
+            _Child(f"worker {number}", partial(answer, number), number) for number in range(board.workers)
         ]
         self._children.append(_Child("jobs", work))
         self._was_ready = False
@@ -91,25 +90,27 @@ class Supervisor:
     def _start(self, child: _Child) -> None:
         child.started = time.monotonic()
         try:
-            child.pid = forked(child.load())
+            child.pid = forked(child.run)
         except OSError as error:
             _LOG.error("%s cannot be started now: %s", child.name, error.strerror)
             child.not_before = time.monotonic() + _FORK_SECONDS
 
     def _reap(self) -> None:
         for child in self._children:
-            if child.pid == 0 or os.waitpid(child.pid, os.WNOHANG) == (0, 0):
+            ended, status = os.waitpid(child.pid, os.WNOHANG) if child.pid else (0, 0)
+            if not ended:
                 continue
             child.pid = 0
             if child.worker is not None:
                 self._board.leave(child.worker)
-            self._died(child)
+            self._ended(child, status)
 
-    def _died(self, child: _Child) -> None:
+    def _ended(self, child: _Child, status: int) -> None:
         early = time.monotonic() - child.started < _EARLY_SECONDS
         child.early_deaths = child.early_deaths + 1 if early else 0
         child.not_before = time.monotonic() + (min(5.0, 0.2 * 2**child.early_deaths) if child.early_deaths > 1 else 0.0)
-        _LOG.warning("%s ended and is started again", child.name)
+        if status:
+            _LOG.warning("%s ended and is started again", child.name)
         if child.early_deaths >= _HOPELESS and not self._was_ready:
             self._end(signal.SIGKILL)
             raise UnderstudyError(f"{child.name} dies at its start, again and again", "What it said stands above.")
@@ -148,11 +149,6 @@ def listening(host: str, port: int) -> socket.socket:
             f"{host}:{port} cannot be listened on: {reason}", "Name another with --host and --port, or [serve]."
         ) from None
     return listener
-
-
-def _loaded(run: Callable[[], None]) -> Callable[[], Callable[[], None]]:
-    """Return what to run as one who has nothing left to load."""
-    return lambda: run
 
 
 @contextlib.contextmanager

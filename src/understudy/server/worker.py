@@ -20,6 +20,7 @@ from understudy.house import Storehouse
 from understudy.server.app import App
 from understudy.server.board import Board
 from understudy.server.doors import open_doors
+from understudy.server.prompt import be_prompt
 from understudy.server.protocol import Protocol
 from understudy.server.settings import Opened, Settings
 from understudy.serving import Serving, wait_until
@@ -48,6 +49,7 @@ GOODBYE_SECONDS = 1.0
 
 def answer_requests(settings: Settings, board: Board, number: int, listener: socket.socket) -> None:
     """Answer requests on a socket that listens until SIGTERM."""
+    be_prompt()
     opened = Opened(settings, keep_open=True)
     serving = Serving(opened.stores[0], opened.houses, partial(board.load, number))
     _catch_up(serving, board, number)

@@ -44,12 +44,13 @@ def predict(service: Service, _: Call, request: PredictInput) -> Answer:
     served = in_memory(service, request.ml_model_id)
     if served is None:
         raise _nobody(service, request.ml_model_id)
-    return predicted(served, request.record)
+    return {"Prediction": answer(served, served.predictor.score_texts(request.record))}
 
 
-def predicted(served: Served, record: dict[str, str]) -> Answer:
-    """Answer one record, not too large, by a model in memory, whoever asks."""
-    return {"Prediction": answer(served, served.predictor.score_texts(record))}
+def predicted_at_once(served: Served, record: dict[str, str]) -> Answer | None:
+    """Answer one record, not too large, by a model in memory, whoever asks; None where that may take its time."""
+    scores = served.predictor.score_texts_at_once(record)
+    return None if scores is None else {"Prediction": answer(served, scores)}
 
 
 def plain_request(body: bytes) -> PredictInput | None:
@@ -84,7 +85,7 @@ def answer(served: Served, scores: float | Scores) -> Answer:
     if target.type is ModelType.REGRESSION:
         return {"predictedValue": _widened(float(scores)), "details": details}
     if target.type is ModelType.BINARY:
-        shown = _widened(float(scores))
+        shown = rounded(float(scores))
         label = "1" if is_positive(shown, served.threshold) else "0"
         return {"predictedLabel": label, "predictedScores": {label: shown}, "details": details}
     assert isinstance(scores, np.ndarray)  # MULTICLASS has a score for each class

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from understudy.later import pc
 from understudy.values.cells import Flags
 from understudy.values.coded import CODED
 from understudy.values.shapes import EDGE, EMPTY, TIME, ZEROS, text_shapes

@@ -9,7 +9,6 @@ from itertools import chain
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from understudy import compiling as nb
 from understudy.hashing import (
@@ -22,6 +21,7 @@ from understudy.hashing import (
     mix64,
     text_buffers,
 )
+from understudy.later import pc
 from understudy.memory import load8, load32
 from understudy.values.canonical import rewrite
 from understudy.values.coded import CODED, coded

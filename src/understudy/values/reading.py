@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from understudy.later import pc
 from understudy.values.canonical import canonical_array, rewrite
 from understudy.values.cells import FALSE_WORDS, MISSING_WORDS, TRUE_WORDS, Flags, Floats, NumberCells
 from understudy.values.coded import CODED, coded, plain_array

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from understudy.errors import InvalidInput
+from understudy.later import pc
 from understudy.values.coded import CODED, coded_array
 from understudy.values.reading import read_numbers, read_texts, read_truths
 from understudy.values.single import CELL_OF_RECORD, Cell, integer

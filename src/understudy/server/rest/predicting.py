@@ -69,8 +69,13 @@ def invoke_at_once(call: Call[Invocation, Chosen]) -> Ready | None:
 
 
 def _ready(document: object, unknown: Sequence[str]) -> Ready:
-    ignored = [(name.lower().encode(), value.encode()) for name, value in _ignored(unknown).items()]
-    return ready_json(document, b"application/json", *ignored)
+    if not unknown:
+        return ready_json(document, _PLAIN)
+    headers = "".join([f"{name.lower()}: {value}\r\n" for name, value in _ignored(unknown).items()])
+    return ready_json(document, _PLAIN + headers.encode())
+
+
+_PLAIN = b"content-type: application/json\r\n"
 
 
 def _asked(call: Call[Invocation, Chosen]) -> tuple[str, list[Record]]:
@@ -127,9 +132,13 @@ def _answers_at_once(
         return [], []
     if len(records) > 1 or predictor.transform is not None:
         return None
-    answered = _predicted(predictor, records, top)
+    _refuse_nested(records, predictor.asked)
+    answered = predictor.predict_at_once(records[0], top)
+    if answered is None:
+        return None
     metrics.count_predictions(name, 1)
-    return answered
+    prediction, unknown = answered
+    return [prediction], unknown
 
 
 def _predicted(predictor: Predictor, records: Sequence[Record], top: int | None) -> tuple[list[Prediction], list[str]]:

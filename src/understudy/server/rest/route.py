@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,8 +22,7 @@ JSON = "application/json"
 KIB, MIB = 1 << 10, 1 << 20
 
 
-@dataclass(frozen=True)
-class Call(Generic[Body, Query]):
+class Call(NamedTuple, Generic[Body, Query]):
     """A request that found its route, read and checked."""
 
     door: RestDoor

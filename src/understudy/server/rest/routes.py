@@ -1,4 +1,9 @@
-"""The table of routes: every path of the REST door stands here once."""
+"""The table of routes: every path of the REST door stands here once.
+
+What makes the two pages about the table is loaded when somebody asks for one.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
@@ -9,20 +14,24 @@ from urllib.parse import unquote
 
 from understudy.endpoint import HistoryEntry
 from understudy.server.http import Response
-from understudy.server.rest import docs, endpoints, examples, objects, openapi, predicting, probes, shapes, weights
+from understudy.server.rest import endpoints, examples, objects, predicting, probes, shapes, weights
 from understudy.server.rest.route import MIB, Call, Route
 from understudy.server.rest.shapes import Nothing
 
 Json = dict[str, Any]
 
 
-async def get_openapi(call: Call[None, Nothing]) -> Json:
+def get_openapi(call: Call[None, Nothing]) -> Json:
     """Return the table of routes for machines."""
+    from understudy.server.rest import openapi
+
     return openapi.document(ROUTES, call.door.base_url)
 
 
-async def get_docs(call: Call[None, Nothing]) -> Response:
+def get_docs(call: Call[None, Nothing]) -> Response:
     """Return the table of routes for people: one page, without scripts or anything from elsewhere."""
+    from understudy.server.rest import docs
+
     name = next(iter(call.door.by_name), examples.NAME)
     return docs.page(ROUTES, name, call.door.base_url, call.request.headers.get("host", ""))
 

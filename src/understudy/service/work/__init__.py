@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,12 +16,11 @@ import msgspec
 
 from understudy.errors import UnderstudyError
 from understudy.service.secrets import forget
-from understudy.service.work import batch_predictions, data_sources, evaluations, models
 from understudy.service.work.log import Log
 from understudy.service.work.workshop import Workshop
 from understudy.store.catalog import Entity
 
-__all__ = ["WORK", "Work", "Workshop"]
+__all__ = ["WORK", "Work", "Workshop", "computing"]
 
 Compute = Callable[[Workshop, Entity], dict[str, Any]]
 
@@ -41,11 +40,23 @@ def _waits_for(kinds: dict[str, str], entity: Entity) -> list[tuple[str, str]]:
     return [(kind, entity.document[member]) for member, kind in kinds.items()]
 
 
-def _computed(compute: Logged, workshop: Workshop, entity: Entity) -> dict[str, Any]:
+def computing() -> Mapping[str, Logged]:
+    """Load what computes, by the kind of object: much, which only those should hold who do jobs."""
+    from understudy.service.work import batch_predictions, data_sources, evaluations, models  # noqa: PLC0415
+
+    return {
+        "data_source": data_sources.compute,
+        "model": models.compute,
+        "evaluation": evaluations.compute,
+        "batch_prediction": batch_predictions.compute,
+    }
+
+
+def _computed(workshop: Workshop, entity: Entity) -> dict[str, Any]:
     """Compute; add the milliseconds of processor time that it took, and its log. However it ends, no password stays."""
     began, log = time.process_time(), Log()
     try:
-        found = compute(workshop, entity, log)
+        found = computing()[entity.kind](workshop, entity, log)
     except UnderstudyError as error:
         log.say(*f"failed: {error}".splitlines())
         with contextlib.suppress(UnderstudyError):  # the log of a failure must not hide the failure
@@ -68,14 +79,14 @@ def _put_on_record(workshop: Workshop, entity: Entity, log: str) -> None:
     workshop.store.catalog.amend(entity.kind, entity.id, named)
 
 
-def _work(compute: Logged, **kinds: str) -> Work:
-    return Work(partial(_waits_for, kinds), partial(_computed, compute))
+def _work(**kinds: str) -> Work:
+    return Work(partial(_waits_for, kinds), _computed)
 
 
 WORK = {
-    "data_source": _work(data_sources.compute),
-    "model": _work(models.compute, training_data_source_id="data_source"),
-    "evaluation": _work(evaluations.compute, model_id="model", data_source_id="data_source"),
-    "batch_prediction": _work(batch_predictions.compute, model_id="model", data_source_id="data_source"),
+    "data_source": _work(),
+    "model": _work(training_data_source_id="data_source"),
+    "evaluation": _work(model_id="model", data_source_id="data_source"),
+    "batch_prediction": _work(model_id="model", data_source_id="data_source"),
 }
 """What each kind of object asks for."""

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from understudy.errors import InvalidInput, SchemaError
 from understudy.extract import Extraction, read_database
+from understudy.later import pc
 from understudy.schema import Schema
 from understudy.service.places import staged
 from understudy.service.secrets import forget, secret_file
@@ -97,4 +98,4 @@ def _write(extraction: Extraction, file: Path, *, header: bool) -> None:
 
 def _texts(column: pa.Array) -> pa.Array:
     """Return cells as text; null stays null, which is an empty field."""
-    return pa.compute.if_else(column.is_valid(), read_texts(column), pa.scalar(None, pa.string()))
+    return pc.if_else(column.is_valid(), read_texts(column), pa.scalar(None, pa.string()))
