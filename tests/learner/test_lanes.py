@@ -1,15 +1,9 @@
 import numpy as np
 
+from learner.test_kernels import inverse_root
 from understudy import compiling as nb
 from understudy.learner.lanes import highest, lanes16, load, store, total
 from understudy.learner.lanes import inverse_root as root_of_lanes
-
-
-def inverse_root(squares):
-    """Estimate 1 / sqrt(squares) as lanes do: the plain twin of `lanes.inverse_root`."""
-    x = np.asarray(squares, np.float32)
-    guess = (0x5F1FFFF9 - (x.view(np.int32) >> 1)).astype(np.int32).view(np.float32)
-    return np.float32(0.703952253) * guess * (np.float32(2.38924456) - x * guess * guess)
 
 
 @nb.njit

@@ -301,7 +301,8 @@ def test_small_validation_part_may_be_learned_last(monkeypatch, tmp_path):
     assert likelihood[0] == pytest.approx(likelihood[1], abs=0.01)
 
 
-@pytest.mark.parametrize(("loss", "outputs", "every"), [("logistic", 1, 1), ("softmax", 3, 8000), ("softmax", 3, 1)])
+@pytest.mark.parametrize("every", [1, 8000])
+@pytest.mark.parametrize(("loss", "outputs"), [("logistic", 1), ("softmax", 3)])
 def test_worse_candidates_are_dropped_within_the_first_pass(monkeypatch, tmp_path, loss, outputs, every):
     """Where fewer candidates are cheaper, the worse half goes by its loss so far; in memory and in files alike."""
     monkeypatch.setattr(candidates, "CROSS_VALIDATED", 0)
@@ -320,14 +321,36 @@ def test_worse_candidates_are_dropped_within_the_first_pass(monkeypatch, tmp_pat
     assert same(fit, learn(spilled, loss, outputs, Settings(max_passes=3, threads=1)))
 
 
-def test_mean_within_passes_is_the_same_from_memory_and_files_and_makes_one_pass_worth_more(monkeypatch, tmp_path):
-    """Of many rows with classes the mean follows the weights within a pass: one pass is better, and its bits hold."""
+@pytest.mark.parametrize(("loss", "outputs"), [("logistic", 1), ("squared", 1), ("softmax", 3)])
+def test_mean_within_passes_is_the_same_from_memory_and_files_and_makes_one_pass_worth_more(
+    monkeypatch, tmp_path, loss, outputs
+):
+    """Of many rows the mean follows the weights within a pass: one pass is better, and its bits hold."""
     monkeypatch.setattr(candidates, "CROSS_VALIDATED", 0)
-    features, labels = world(n=6000, loss="softmax")
-    once = learn(rows_of(features, labels), "softmax", 3, Settings(max_passes=1))
+    features, labels = world(n=40_000, loss=loss)
+    once = learn(rows_of(features, labels), loss, outputs, Settings(max_passes=1))
+    monkeypatch.setattr(candidates, "MEAN_ROWS", 2_000)
+    often = learn(rows_of(features, labels), loss, outputs, Settings(max_passes=1, threads=3))
+    spilled = Rows(tmp_path, memory=50_000)
+    spilled.append(features, labels)
+    assert same(often, learn(spilled, loss, outputs, Settings(max_passes=1, threads=1)))
+    assert often.validation_loss < once.validation_loss
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_many_rows_stop_at_the_first_pass_without_progress_and_keep_the_best(monkeypatch, tmp_path, share):
+    """Over many rows one idle pass ends learning; the model is that of the best pass, whether kept or learned anew."""
+    monkeypatch.setattr(candidates, "CROSS_VALIDATED", 0)
     monkeypatch.setattr(candidates, "MEAN_ROWS", 300)
-    often = learn(rows_of(features, labels), "softmax", 3, Settings(max_passes=1, threads=3))
+    monkeypatch.setattr(candidates, "SMALL_SHARE", share)
+    features, labels = world(n=6000)
+    fit = learn(rows_of(features, labels), "logistic", 1, Settings(threads=3))
+    judged = [report for report in fit.log if math.isfinite(report.validation_loss)]
+    passes = range(1, 1 + max(report.passes for report in judged))
+    losses = [min(report.validation_loss for report in judged if report.passes == number) for number in passes]
+    idle = [loss >= 0.999 * min(losses[:number]) for number, loss in enumerate(losses) if number]
+    assert idle == [False] * (len(idle) - 1) + [True]
+    assert losses[fit.passes - 1] == min(losses)
     spilled = Rows(tmp_path, memory=5_000)
     spilled.append(features, labels)
-    assert same(often, learn(spilled, "softmax", 3, Settings(max_passes=1, threads=1)))
-    assert often.validation_loss < once.validation_loss
+    assert same(fit, learn(spilled, "logistic", 1, Settings(threads=1)))

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from learner.test_kernels import amounts, plain_pass
-from learner.test_lanes import inverse_root
 from understudy.learner.block import Block, join
 from understudy.learner.candidates import aligned
 from understudy.learner.kernels import FIRST_SUM, LOGISTIC, SOFTMAX, SQUARED, SparseRows
@@ -84,8 +83,7 @@ def test_pass_agrees_with_its_plain_twin_in_every_lane(code, outputs, candidates
     state, width, (rates, l1, l2), _ = learned(code, outputs, candidates, rows)
     for candidate in range(candidates):
         lanes = slice(candidate * outputs, (candidate + 1) * outputs)
-        amounts_of_one, roots = (rates[lanes], l1[lanes], l2[lanes]), {SOFTMAX: {"inverse_root": inverse_root}}
-        weights, sums = plain_pass(code, sparse(rows), traits(), amounts_of_one, outputs, **roots.get(code, {}))
+        weights, sums = plain_pass(code, sparse(rows), traits(), (rates[lanes], l1[lanes], l2[lanes]), outputs)
         np.testing.assert_allclose(state[:, lanes], weights, atol=1e-4)
         np.testing.assert_allclose(state[:, width:][:, lanes], sums, rtol=1e-3, err_msg="sums of squared gradients")
 
@@ -127,17 +125,18 @@ def test_row_of_untouched_weights_costs_what_a_guess_among_all_classes_does(outp
     assert losses[0] == pytest.approx(rows.weights.sum() * np.log(outputs), rel=1e-6)
 
 
+@pytest.mark.parametrize(("code", "outputs"), [(LOGISTIC, 1), (SQUARED, 1), (SOFTMAX, 20)])
 @pytest.mark.parametrize(("l1", "l2"), [(0, 0), (1e-3, 0), (0, 1e-2)])
-def test_amounts_of_zero_are_no_regularisation_of_classes(l1, l2):
+def test_amounts_of_zero_are_no_regularisation(code, outputs, l1, l2):
     """Where there is no L1, or no L2, its part of the step is left out: the weights are those of the plain twin."""
-    rows = block(SOFTMAX, 20)
-    state = aligned(FEATURES + 1, 64)
-    state[:, 32:] = FIRST_SUM
-    filled = tuple(np.repeat(np.float32([amount, 0]), [20, 12]) for amount in (0.1, l1, l2))
-    learn_rows(SOFTMAX, rows, np.arange(ROWS), traits(), state, 20, filled, 1)
-    of_one = tuple(amount[:20] for amount in filled)
-    weights, _ = plain_pass(SOFTMAX, sparse(rows), traits(), of_one, 20, inverse_root)
-    np.testing.assert_allclose(state[:, :20], weights, atol=1e-4)
+    rows, width = block(code, outputs), filled_up(outputs, code)
+    state = aligned(FEATURES + 1, 2 * width)
+    state[:, width:] = FIRST_SUM
+    filled = tuple(np.repeat(np.float32([amount, 0]), [outputs, width - outputs]) for amount in (0.1, l1, l2))
+    learn_rows(code, rows, np.arange(ROWS), traits(), state, outputs, filled, 1)
+    of_one = tuple(amount[:outputs] for amount in filled)
+    weights, _ = plain_pass(code, sparse(rows), traits(), of_one, outputs)
+    np.testing.assert_allclose(state[:, :outputs], weights, atol=1e-4)
 
 
 @pytest.mark.parametrize(("code", "outputs"), [(LOGISTIC, 1), (SQUARED, 1), (SOFTMAX, 3)])

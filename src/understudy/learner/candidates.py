@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.learner.block import Block, join
-from understudy.learner.kernels import FIRST_SUM, SOFTMAX, follow_weights
+from understudy.learner.kernels import FIRST_SUM, follow_weights
 from understudy.learner.passes import filled_up, judge_rows, learn_rows
 from understudy.learner.rows import Rows
 
@@ -26,7 +26,7 @@ STRENGTHS = (0.3, 3.0, 0.0, 30.0)
 PROGRESS = 0.001
 """The share of its loss that a candidate must save to be worth further passes."""
 PATIENCE = 3
-"""Passes without such progress after which learning stops."""
+"""Passes without such progress after which learning stops; over many rows one is enough."""
 RUNGS = (1, 2, 4, 8)
 """Passes after which the worse half of the candidates is dropped, where that saves work."""
 EARLY_RUNGS = (1 / 16, 1 / 4)
@@ -140,8 +140,21 @@ class Problem:
 
     @property
     def means(self) -> int:
-        """How often in a pass the mean of the weights follows them: at its end, and for classes on the way there."""
-        return max(1, min(MEANS, self.rows.count // MEAN_ROWS)) if self.code == SOFTMAX else 1
+        """How often in a pass the mean of the weights follows them: at its end, and of many rows on the way there."""
+        return max(1, min(MEANS, self.rows.count // MEAN_ROWS))
+
+    @property
+    def many(self) -> bool:
+        """Whether rows are so many that the mean follows within a pass: the next pass is long, and tells less."""
+        return self.means > 1
+
+    def share(self, number: int) -> np.float32:
+        """Return by how much the mean follows the weights for the time of that number (Shamir and Zhang 2013).
+
+        So the weights of time p count p; within a pass about p squared, as the first times lie far from the last.
+        """
+        power = 2 if self.many else 1
+        return np.float32((power + 1) / (number + power))
 
     def ready(self, block: Block) -> Block:
         """Return the block with labels and weights in the kernels' units."""
@@ -156,14 +169,6 @@ def aligned(features: int, width: int) -> Floats:
     room = np.zeros(features * width + LINE // 4, np.float32)
     first = -room.ctypes.data % LINE // 4
     return room[first : first + features * width].reshape(features, width)
-
-
-def _share(number: int) -> np.float32:
-    """Return by how much the mean follows the weights for the time of that number (Shamir and Zhang 2013).
-
-    So the weights of time p count p / (1 + 2 + ... + number).
-    """
-    return np.float32(2 / (number + 1))
 
 
 @dataclass(frozen=True)
@@ -234,10 +239,10 @@ class Group:
         weights = self.state if self.mean is None else self.mean
         return judge_rows(problem.code, held, rows, problem.traits, weights, width, lanes, len(self.candidates))
 
-    def settle(self, number: int) -> None:
-        """Move the mean for the time of that number."""
+    def settle(self, share: np.float32) -> None:
+        """Move the mean by that share of its way to the weights."""
         if self.mean is not None:
-            follow_weights(self.mean, self.state, _share(number))
+            follow_weights(self.mean, self.state, share)
 
 
 def grouped(candidates: tuple[Candidate, ...], outputs: int) -> Iterator[tuple[Candidate, ...]]:
@@ -305,7 +310,8 @@ class _Pass:
         self.visited += len(order)
         if self.visited in self._ends:
             self._times += 1
-            for _ in self._pool.map(lambda group: group.settle(self._times), groups):
+            share = self._problem.share(self._times)
+            for _ in self._pool.map(lambda group: group.settle(share), groups):
                 pass
         return groups
 
@@ -364,7 +370,7 @@ def _losses_so_far(
     Progressive loss is that of weights in motion, and of all rows. A mean that follows them within the pass allows of
     higher rates, so it is judged itself, by the rows held out so far.
     """
-    if problem.means == 1:
+    if not problem.many:
         return {candidate: under_way.loss(candidate) for candidate in alive_in(groups)}
     rows = join(held)
     return _judged(problem, groups, rows, problem.parts(rows), pool)
@@ -404,7 +410,7 @@ class Choice:
     candidate: Candidate
     passes: int
     group: Group | None
-    """It alone, having learned from all rows but the validation part; None where more passes were tried, or folds."""
+    """It alone, having learned from all rows but the validation part; None where it had better learn them all anew."""
     held: Block
     """The rows that were held out, ready to be learned."""
 
@@ -416,7 +422,7 @@ class Choice:
         replace(self.group, part=ALL_ROWS).learn(problem, self.passes, self.held, order, problem.parts(self.held))
         if self.group.mean is None:
             return self.group
-        share = _share(self.passes * problem.means)
+        share = problem.share(self.passes * problem.means)
         return replace(self.group, mean=self.group.mean + share * (self.group.weights - before))
 
 
@@ -435,7 +441,7 @@ def choose(
         for part in range(validation.parts)
         for together in grouped(candidates, problem.outputs)
     ]
-    best = (np.inf, candidates[0], 1)
+    best, kept = (np.inf, candidates[0], 1), None
     for number in range(1, passes + 1):
         if number == 1:
             groups, progressive, held = first_pass(problem, groups, pool, report, advance)
@@ -447,22 +453,25 @@ def choose(
             updates = number * round(problem.rows.count * (1 - validation.share))
             report(CandidateReport(candidate, number, updates, progressive[candidate], losses[candidate]))
         leader = min(alive, key=losses.__getitem__)
-        if losses[leader] < best[0] * (1 - PROGRESS):
-            best = (losses[leader], leader, number)
-        elif number - best[2] >= PATIENCE:
+        progress = losses[leader] < best[0] * (1 - PROGRESS)
+        enough = not progress and (problem.many or number - best[2] >= PATIENCE)
+        if progress or (problem.many and losses[leader] < best[0]):
+            best, kept = (losses[leader], leader, number), None
+            if _worth_ending(problem, number):
+                (kept,) = regrouped(groups, (leader,), problem.outputs, problem.code)
+        if enough:
             break
         if number in RUNGS and len(alive) > 1 and _crowded(groups, validation.parts):
             groups = regrouped(groups, better_half(alive, losses), problem.outputs, problem.code)
     _, candidate, passes = best
-    last = validation.parts == 1 and passes == number and _worth_ending(problem, passes)
-    (group,) = regrouped(groups, (candidate,), problem.outputs, problem.code) if last else (None,)
-    return Choice(candidate, passes, group, held)
+    return Choice(candidate, passes, kept, held)
 
 
 def _worth_ending(problem: Problem, passes: int) -> bool:
     """Tell whether the rows held out are few, or learning all rows anew is long."""
     steps = problem.rows.count * passes * problem.outputs
-    return problem.validation.share <= SMALL_SHARE or steps >= MANY_STEPS
+    few = problem.validation.share <= SMALL_SHARE
+    return problem.validation.parts == 1 and (few or steps >= MANY_STEPS)
 
 
 def _crowded(groups: list[Group], parts: int) -> bool:

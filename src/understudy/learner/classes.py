@@ -3,8 +3,7 @@
 A hundred classes are seven vectors of lanes. A row's features are listed once, and every vector runs through the list.
 Either one candidate fills whole vectors, or several candidates of few classes share a single vector.
 
-The step is that of `passes`, but for its length: a square root and a division for each weight would be much of the
-work, so the inverse root is an estimate (`lanes.inverse_root`), and nothing is divided where nothing is regularised.
+The step is that of `passes`.
 """
 # ruff: noqa: ANN001, ANN202 (numba infers a kernel's types; it takes arrays, not objects)
 

@@ -76,6 +76,17 @@ def log1p32(x):  # type: ignore[no-untyped-def]
     return power * x
 
 
+@nb.njit(inline="always")
+def inverse_root32(x):  # type: ignore[no-untyped-def]
+    """Estimate 1 / sqrt(x) of a number above 0, relative error below 7e-4, out of its bits (Kadlec 2010).
+
+    To halve the exponent and turn its sign comes near; one step of Newton's, its constants fitted, comes nearer.
+    """
+    half = np.float32(x).view(np.int32) >> np.int32(1)
+    guess = np.int32(np.int32(0x5F1FFFF9) - half).view(np.float32)
+    return np.float32(0.703952253) * guess * (np.float32(2.38924456) - x * guess * guess)
+
+
 @nb.njit(nogil=True, fastmath=_FAST, error_model="numpy")
 def score(row, rows, traits, weights, out):  # type: ignore[no-untyped-def]
     """Write one row's linear score in every lane to `out`."""
@@ -143,20 +154,16 @@ def judge(code, scores, label, weight, losses):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, fastmath=_FAST, error_model="numpy")
 def step(f, x, decay, gradients, state, rates, l1, l2):  # type: ignore[no-untyped-def]
-    """Move feature f's weights against the gradients, then towards zero; `decay` is 1 / frequency (0: not at all).
-
-    With pace = rate / root this is (w - pace g) less pace l1 / frequency, divided by 1 + pace l2 / frequency; numerator
-    and denominator times the root, it takes one division.
-    """
+    """Move feature f's weights against the gradients, then towards zero; `decay` is 1 / frequency (0: not at all)."""
     width = len(gradients)
     for lane in range(width):
         g = gradients[lane] * x
         total = state[f, width + lane] + g * g
-        root = np.sqrt(total)
-        moved = state[f, lane] * root - rates[lane] * g
-        slack = rates[lane] * l1[lane] * decay
+        pace = rates[lane] * inverse_root32(total)
+        moved = state[f, lane] - pace * g
+        slack = pace * l1[lane] * decay
         state[f, width + lane] = total
-        state[f, lane] = (moved - min(max(moved, -slack), slack)) / (root + rates[lane] * l2[lane] * decay)
+        state[f, lane] = (moved - min(max(moved, -slack), slack)) / (_ONE + pace * l2[lane] * decay)
 
 
 @nb.njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")

@@ -199,7 +199,7 @@ def _library(name: str, arguments: int) -> Any:
     return binary
 
 
-root, floor, size = _library("sqrt", 1), _library("floor", 1), _library("fabs", 1)
+floor, size = _library("floor", 1), _library("fabs", 1)
 least, most = _library("minnum", 2), _library("maxnum", 2)
 
 
@@ -271,7 +271,7 @@ def _half_exponent(typing_context, lanes):  # type: ignore[no-untyped-def]
 
 @nb.njit(inline="always")
 def inverse_root(x):  # type: ignore[no-untyped-def]
-    """Estimate 1 / sqrt(x) of lanes above 0, relative error below 7e-4, without a root or a division (Kadlec 2010)."""
+    """Estimate 1 / sqrt(x) of lanes above 0, relative error below 7e-4; `kernels.inverse_root32`."""
     guess = _half_exponent(x)
     rest = spread(x, np.float32(2.38924456)) - x * guess * guess
     return spread(x, np.float32(0.703952253)) * guess * rest

@@ -1,6 +1,7 @@
 """A learner that goes on learning: predict, then learn, one labelled row at a time, by the step of a pass.
 
 One call of one compiled kernel for each: what else there would be to do for a single row costs more than to learn it.
+The step is `kernels.step`, compiled into the kernel here.
 """
 # ruff: noqa: ANN001, ANN202 (numba infers a kernel's types; it takes arrays, not objects)
 

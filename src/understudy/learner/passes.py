@@ -7,6 +7,8 @@ is most of the work, and costs the same for one lane as for eight. Row 0 is the 
 The step is AdaGrad (Duchi, Hazan, Singer 2011) on values divided by their feature's own scale (after Ross, Mineiro,
 Langford 2013), followed by a proximal, so always stable, step for L2 and L1 whose strength is divided by how often the
 feature occurs (after McMahan 2011): over one pass every weight feels the same regularisation, be it rare or frequent.
+A square root and a division for each weight would be much of the work, so the inverse root is an estimate, and nothing
+is divided where nothing is regularised.
 """
 # ruff: noqa: ANN001, ANN202 (numba infers a kernel's types; it takes arrays, not objects)
 
@@ -25,6 +27,7 @@ from understudy.learner.lanes import (
     exp,
     float_at,
     id_at,
+    inverse_root,
     lanes1,
     lanes4,
     lanes8,
@@ -32,7 +35,6 @@ from understudy.learner.lanes import (
     least,
     load,
     most,
-    root,
     size,
     spread,
     store,
@@ -99,41 +101,44 @@ def _scored(zero, row, at, weights, stride):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(inline="always")
-def _step(place, sums, slopes, x, decay, rate, rate_l1, rate_l2):  # type: ignore[no-untyped-def]
+def _step(place, sums, slopes, x, decay, amounts):  # type: ignore[no-untyped-def]
     """Move one feature's weights, at address `place`, against the slopes, then towards zero; `kernels.step` of lanes.
 
-    With pace = rate / root the new weight is (w - pace g) less pace l1 decay, divided by 1 + pace l2 decay; numerator
-    and denominator times the root, it takes one division.
+    `amounts` are the rates, these times L1 and times L2, and whether there is any L1 or L2: what is not is left out.
     """
+    rate, rate_l1, rate_l2, sparing, shrinking = amounts
     g = slopes * spread(slopes, x)
     total = load(slopes, place + sums) + g * g
-    steep = root(total)
-    moved = load(slopes, place) * steep - rate * g
-    slack = rate_l1 * spread(slopes, decay)
-    moved = moved - least(most(moved, spread(slopes, _NOT) - slack), slack)
+    pace = inverse_root(total)
+    moved = load(slopes, place) - rate * g * pace
+    if sparing:
+        slack = rate_l1 * spread(slopes, decay) * pace
+        moved = moved - least(most(moved, spread(slopes, _NOT) - slack), slack)
+    if shrinking:
+        moved = moved / (spread(slopes, _ONE) + rate_l2 * spread(slopes, decay) * pace)
     store(place + sums, total)
-    store(place, moved / (steep + rate_l2 * spread(slopes, decay)))
+    store(place, moved)
 
 
 @nb.njit(inline="always")
-def _stepped(row, at, weights, stride, slopes, rate, rate_l1, rate_l2):  # type: ignore[no-untyped-def]
+def _stepped(row, at, weights, stride, slopes, amounts):  # type: ignore[no-untyped-def]
     """Move the weights of all of one row's features in one vector of lanes; arguments as for `_scored`."""
     ones, width, numbers, count, number_ids, missing_ids, indptr, ids, values, _, _, traits = at
     sums = stride >> 1
-    _step(weights, sums, slopes, _ONE, _NOT, rate, rate_l1, rate_l2)
+    _step(weights, sums, slopes, _ONE, _NOT, amounts)
     for k in range(width):
         f = id_at(ones + 4 * width * row, k)
         if f != 0:
-            _step(weights + f * stride, sums, slopes, _ONE, float_at(traits, 2 * f + 1), rate, rate_l1, rate_l2)
+            _step(weights + f * stride, sums, slopes, _ONE, float_at(traits, 2 * f + 1), amounts)
     for k in range(count):
         x, f = number_at(k, float_at(numbers + 4 * count * row, k), number_ids, missing_ids)
         if x != 0 and f != 0:
             x = within(x * float_at(traits, 2 * f), PULL)
-            _step(weights + f * stride, sums, slopes, x, float_at(traits, 2 * f + 1), rate, rate_l1, rate_l2)
+            _step(weights + f * stride, sums, slopes, x, float_at(traits, 2 * f + 1), amounts)
     for k in range(int64_at(indptr, row), int64_at(indptr, row + 1)):
         f = id_at(ids, k)
         x = within(float_at(values, k) * float_at(traits, 2 * f), PULL)
-        _step(weights + f * stride, sums, slopes, x, float_at(traits, 2 * f + 1), rate, rate_l1, rate_l2)
+        _step(weights + f * stride, sums, slopes, x, float_at(traits, 2 * f + 1), amounts)
 
 
 @nb.njit(inline="always")
@@ -165,13 +170,14 @@ def _learn(zero, code, rows, order, traits, state, rates, l1, l2, losses):  # ty
     labels, importances, visits, last = at[9], at[10], order.ctypes.data, len(order)
     rate = load(zero, rates.ctypes.data)
     rate_l1, rate_l2 = rate * load(zero, l1.ctypes.data), rate * load(zero, l2.ctypes.data)
+    amounts = rate, rate_l1, rate_l2, l1.any(), l2.any()
     for place in range(last):
         row = int64_at(visits, place)
         _expect(place, visits, last, at, weights, stride)
         scores = _scored(zero, row, at, weights, stride)
         loss, slopes = _judged(code, scores, float_at(labels, row), float_at(importances, row))
         add_to(totals, loss)
-        _stepped(row, at, weights, stride, slopes, rate, rate_l1, rate_l2)
+        _stepped(row, at, weights, stride, slopes, amounts)
 
 
 @nb.njit(inline="always")
