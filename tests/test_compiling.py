@@ -1,5 +1,6 @@
 """Kernels: compiled when they are first called, and not loaded before."""
 
+import os
 import re
 import subprocess
 import sys
@@ -85,3 +86,61 @@ def test_mistake_in_a_kernel_is_told_by_numba():
 
     with pytest.raises(TypingError, match="no_such_thing"):
         wrong(np.array([1]))
+
+
+CALLER = """
+from understudy import compiling as nb
+from called import SCALE, step
+
+@nb.njit(cache=True)
+def walk(number):
+    return step(number) * SCALE
+
+print(walk(1), sum(nb._KERNELS[id(walk)].made.stats.cache_hits.values()))
+"""
+CALLED = """
+from understudy import compiling as nb
+SCALE = {scale}
+
+@nb.njit
+def step(number):
+    return number + {far}
+"""
+
+
+def test_kernel_is_compiled_anew_when_what_it_calls_changes(tmp_path):
+    """A kernel is read from the cache as long as it, its constants and all that it calls are as they were."""
+    (tmp_path / "caller.py").write_text(CALLER)
+
+    def walked(scale, far):
+        text = CALLED.format(scale=scale, far=far)
+        if not (tmp_path / "called.py").exists() or (tmp_path / "called.py").read_text() != text:
+            (tmp_path / "called.py").write_text(text)
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        run = [sys.executable, "caller.py"]
+        return subprocess.run(run, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment).stdout
+
+    assert walked(1, 1) == "2 0\n"
+    assert walked(1, 1) == "2 1\n"
+    assert walked(1, 20) == "21 0\n"
+    assert walked(30, 20) == "630 0\n"
+    assert walked(30, 20) == "630 1\n"
+
+
+def test_stamps_of_kernels_are_the_same_in_every_process():
+    """Nothing that changes from process to process is in a stamp, for then every one would compile everything."""
+    program = """
+import gc, understudy.pipeline, understudy.recipe.program, understudy.learner.live
+from understudy.compiling import Kernel
+kernels = [each for each in gc.get_objects() if isinstance(each, Kernel)]
+print(len(kernels), *sorted(each.stamp for each in kernels))
+"""
+    run = [sys.executable, "-c", program]
+    one, other = (
+        subprocess.run(
+            run, check=True, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2")
+    )
+    assert int(one.split()[0]) > 100
+    assert one == other

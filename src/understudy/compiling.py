@@ -8,16 +8,23 @@ it only once a kernel is called.
 from __future__ import annotations
 
 import functools
+import hashlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import CodeType
 from typing import Any
+
+import numpy as np
 
 from understudy.later import Module
 
 _MAKING = threading.RLock()
 """Held while a kernel is made of a function: threads that call it first at once must get the same one."""
 
+_KERNELS: dict[int, Kernel] = {}
+"""Kernels by the identity of what Numba made of them, which stands in their place."""
 
 types, cgutils = Module("numba.core.types"), Module("numba.core.cgutils")
 """What the bodies of intrinsics are written with."""
@@ -42,13 +49,28 @@ class Kernel:
         with _MAKING:
             if self._made is None:
                 around = self._function.__globals__
-                for name in set(_names(self._function.__code__)):
-                    if isinstance(around.get(name), Kernel) and around[name] is not self:
-                        around[name] = around[name].made  # Numba knows its own only
+                for name, value in self._around():
+                    if isinstance(value, Kernel):
+                        around[name] = value.made  # Numba knows its own only
                 self._made = self._make(self._function)
+                _KERNELS[id(self._made)] = self
+                _keep_fresh(self._made, self.stamp)
                 if around.get(self._function.__name__) is self:
                     around[self._function.__name__] = self._made
         return self._made
+
+    @functools.cached_property
+    def stamp(self) -> str:
+        """A digest of what is compiled into the kernel: its source file, constants, and all that it calls."""
+        parts = [(name, _stamp(value)) for name, value in self._around()]
+        whole = (_file_stamp(self._function.__code__.co_filename), parts)
+        return hashlib.sha256(repr(whole).encode()).hexdigest()
+
+    def _around(self) -> list[tuple[str, Any]]:
+        """Return what the function reads from around it, but itself, by name."""
+        around = self._function.__globals__
+        named = [(name, around[name]) for name in sorted({*_names(self._function.__code__)} & around.keys())]
+        return [(name, value) for name, value in named if _KERNELS.get(id(value), value) is not self]
 
 
 def njit(function: Any = None, **options: Any) -> Any:
@@ -78,6 +100,35 @@ def intrinsic(function: Any) -> Any:
         return made(function)
 
     return Kernel(function, make)
+
+
+def _keep_fresh(made: Any, stamp: str) -> None:
+    """Let Numba read a kernel from its cache only where all is as it was: by itself it looks at one source file."""
+    file = getattr(getattr(made, "_cache", None), "_cache_file", None)
+    if file is not None:
+        file._source_stamp = (file._source_stamp, stamp)
+
+
+def _stamp(value: Any) -> str:
+    """Tell apart what a kernel may find around it."""
+    kernel = _KERNELS.get(id(value), value)
+    if isinstance(kernel, Kernel):
+        return kernel.stamp
+    if isinstance(value, np.ndarray):
+        return hashlib.sha256(value.tobytes()).hexdigest()
+    if isinstance(value, int | float | str | tuple | np.generic):
+        return repr(value)
+    module = sys.modules.get(getattr(value, "__module__", None) or "")
+    return _file_stamp(getattr(module, "__file__", None) or "") if module else ""
+
+
+@functools.cache
+def _file_stamp(path: str) -> str:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return ""
+    return f"{found.st_mtime_ns} {found.st_size}"
 
 
 def _names(code: CodeType) -> Iterator[str]:
