@@ -80,6 +80,17 @@ def test_unreadable_number_is_named(predictors):
         predictors[ModelType.BINARY].predict([{"x": 1}, {"x": "tall"}])
 
 
+@pytest.mark.parametrize("attribute", ["colour", "x"])
+def test_bytes_that_are_no_text_are_named(predictors, attribute):
+    """A command line may hold bytes that are not UTF-8, which arrive as lone surrogates: a mistake of the user's."""
+    for predict in (
+        predictors[ModelType.BINARY].predict,
+        lambda records: predictors[ModelType.BINARY].features(*records),
+    ):
+        with pytest.raises(InvalidInput, match=f"{attribute!r}.*udcff"):
+            predict([{attribute: "\udcff"}])
+
+
 def test_rows_of_another_extract_are_brought_into_form(predictors):
     """Columns in another order, type or number give the scores of the trained form."""
     predictor = predictors[ModelType.BINARY]

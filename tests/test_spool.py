@@ -1,5 +1,7 @@
 """Rows at rest: whole or not there, and read back as they were."""
 
+import random
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +16,7 @@ from understudy.spool import (
     write_kept,
     write_rows,
 )
-from understudy.values import BATCH_ROWS, coded_batch, coded_schema
+from understudy.values import BATCH_ROWS, coded_batch, coded_schema, plain_batch, row_keys
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", pa.float64()), ("d", pa.bool_())])
 
@@ -124,6 +126,24 @@ def test_damaged_kept_rows_are_said_to_be(tmp_path, damage):
     for read in (lambda file: list(read_kept(file)), read_kept_schema):
         with pytest.raises(CorruptObject, match="rows"):
             read(tmp_path / "rows")
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, coded_schema(SCHEMA)])
+def test_kept_rows_with_a_flipped_bit_are_refused_or_read(tmp_path, schema):
+    """A disk may turn any bit of a file that is kept for years: one clear error, or other rows, never a crash."""
+    file = tmp_path / "rows"
+    write_kept(file, schema, [coded_batch(_batch(0, 300)) if schema != SCHEMA else _batch(0, 300)])
+    whole, chance, refused = file.read_bytes(), random.Random(1), 0
+    for _ in range(400):
+        damaged = bytearray(whole)
+        damaged[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
+        file.write_bytes(damaged)
+        try:
+            for batch in read_kept(file):
+                row_keys(plain_batch(batch), batch.schema.names)
+        except CorruptObject:
+            refused += 1
+    assert refused > 50
 
 
 def test_linked_rows_outlive_what_they_were_linked_to(tmp_path):

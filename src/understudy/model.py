@@ -104,7 +104,11 @@ class Model:
             found = np.frombuffer(b"".join(outputs(record)), _FEATURE)
             return Features(np.array([0, len(found)]), found["key"].copy(), found["value"].copy())
 
-        return (lambda record: at_once.features(record) or planned(record)) if at_once else planned
+        def features(record: Mapping[str, Any]) -> Features:
+            found = at_once.features(record) if at_once is not None else None
+            return planned(record) if found is None else found
+
+        return features
 
     def record_scorer(
         self, readers: Mapping[str, Reader], *, texts: bool = False

@@ -121,7 +121,7 @@ def write_rows(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch])
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of `path` in order, at most BATCH_ROWS at a time; raises CorruptObject.
 
-    Where columns are named, the others are skipped over. The file is read and not mapped: a process is charged for
+    Where columns are named, the others are dropped. The file is read and not mapped: a process is charged for
     every page of a mapped file that it has looked at.
     """
     with _reading(path), pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
@@ -143,11 +143,16 @@ def write_kept(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch])
 
 
 def read_kept(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield kept rows in order, at most BATCH_ROWS at a time; raises CorruptObject."""
-    if _is_parquet(path):
-        yield from _read_parquet(path)
-    else:
-        yield from map(unshortened_batch, read_rows(path))
+    """Yield kept rows in order, at most BATCH_ROWS at a time; raises CorruptObject.
+
+    Years may lie between writing and reading, so every offset, code and text is looked at before anybody trusts it. A
+    file that ends between two batches reads as fewer rows: whoever knows how many there were must count them.
+    """
+    with _reading(path):
+        if _is_parquet(path):
+            yield from _checked(_read_parquet(path))
+        else:
+            yield from map(unshortened_batch, _checked(read_rows(path)))
 
 
 def read_kept_schema(path: Path) -> pa.Schema:
@@ -158,6 +163,13 @@ def read_kept_schema(path: Path) -> pa.Schema:
     return unshortened_schema(read_schema(path))
 
 
+def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Let batches pass that are what they say; Arrow does not look by itself, and would read where nothing is."""
+    for batch in batches:
+        batch.validate(full=True)
+        yield batch
+
+
 def _is_parquet(path: Path) -> bool:
     """Tell whether rows were kept as earlier versions kept them."""
     with _reading(path), path.open("rb") as file:
@@ -165,7 +177,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
-    with _reading(path), pq.ParquetFile(path, pre_buffer=False) as file:  # ahead, the whole file would be in memory
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # ahead, the whole file would be in memory
         for group in range(file.num_row_groups):
             yield from file.read_row_group(group).combine_chunks().to_batches(BATCH_ROWS)
 
@@ -174,7 +186,7 @@ def _read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise CorruptObject(f"the rows in {path} could not be read: {error}", "Run `understudy learn` again.") from None
 
 

@@ -44,7 +44,7 @@ def curves_of(curve: ScoreCurve) -> Curves:
 
 
 def _evenly_spaced(curve: ScoreCurve) -> Floats:
-    """Return the scores at which the ROC curve, from its first score on, has come about even parts of its length."""
+    """Return scores at which the ROC curve has come equally far since the one before, along its own length."""
     ones, zeros = (max(mass, 1e-300) for mass in (curve.ones, curve.zeros))
     found: list[float] = []
     wanted = np.zeros(0)

@@ -306,7 +306,9 @@ class _Pass:
             for candidate, cost in zip(group.candidates, job.result(), strict=True):
                 self._costs[candidate] = self._costs.get(candidate, 0.0) + float(cost)
         weights, parts = block.weights[order], parts[order]
-        self._weight += sum(float(weights[parts != part].sum()) for part in {group.part for group in groups})
+        self._weight += sum(
+            float(weights[parts != part].sum(dtype=np.float64)) for part in {group.part for group in groups}
+        )
         self.visited += len(order)
         if self.visited in self._ends:
             self._times += 1

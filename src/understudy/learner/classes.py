@@ -32,7 +32,7 @@ from understudy.learner.lanes import (
     spread,
     store,
     total,
-    where_positive,
+    where_not_negative,
 )
 from understudy.learner.reading import AHEAD, addresses, number_at, within
 from understudy.memory import int64_at, prefetch, set_int64
@@ -173,7 +173,7 @@ def _softmax(scores, starts, width, label, weight):  # type: ignore[no-untyped-d
     sums = lanes16()
     for first in range(0, 4 * width, _VECTOR):
         powers = exp(load(sums, scores + first) - spread(sums, top))
-        powers = where_positive(load(sums, starts + first), powers, lanes16())
+        powers = where_not_negative(load(sums, starts + first), powers, lanes16())
         store(scores + first, powers)
         sums = sums + powers
     whole = total(sums)

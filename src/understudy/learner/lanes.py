@@ -232,7 +232,7 @@ def _reduced(context: Any, builder: Any, lanes: Any, name: str, start: list[Any]
 
 
 @intrinsic
-def where_positive(typing_context, test, then, other):  # type: ignore[no-untyped-def]
+def where_not_negative(typing_context, test, then, other):  # type: ignore[no-untyped-def]
     """Take a lane of `then` where `test` is 0 or more, else of `other`."""
 
     def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]

@@ -38,7 +38,7 @@ from understudy.learner.lanes import (
     size,
     spread,
     store,
-    where_positive,
+    where_not_negative,
 )
 from understudy.learner.reading import AHEAD, addresses, number_at, within
 from understudy.memory import int64_at, prefetch
@@ -71,7 +71,7 @@ def _judged(code, scores, label, weight):  # type: ignore[no-untyped-def]
         tail = exp(zero - size(scores))
         loss = least(_log1p(tail) + most(scores, zero) - truth * scores, spread(scores, DISMAY))
         upper = one / (one + tail)
-        return pull * loss, pull * (where_positive(scores, upper, tail * upper) - truth)
+        return pull * loss, pull * (where_not_negative(scores, upper, tail * upper) - truth)
     residual = least(most(scores - truth, spread(scores, -STARTLE)), spread(scores, STARTLE))
     return pull * spread(scores, np.float32(0.5)) * residual * residual, pull * residual
 

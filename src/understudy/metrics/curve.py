@@ -255,14 +255,10 @@ class _Losses(NamedTuple):
         if_one, if_zero = log_losses(piece.scores), log_losses(1.0 - piece.scores)
         total = float((piece.ones * if_one + piece.zeros * if_zero).sum())
         middle = total / float(piece.ones.sum() + piece.zeros.sum())
-        weight, first, second = (
-            float((piece.squared_ones * ones + piece.squared_zeros * zeros).sum())
-            for ones, zeros in (
-                (np.ones(1), np.ones(1)),
-                (if_one - middle, if_zero - middle),
-                ((if_one - middle) ** 2, (if_zero - middle) ** 2),
-            )
-        )
+        if_one, if_zero = if_one - middle, if_zero - middle
+        weight = float((piece.squared_ones + piece.squared_zeros).sum())
+        first = float((piece.squared_ones * if_one + piece.squared_zeros * if_zero).sum())
+        second = float((piece.squared_ones * if_one**2 + piece.squared_zeros * if_zero**2).sum())
         return cls(total, middle, weight, first, second)
 
     def spread_around(self, mean: float) -> float:

@@ -198,14 +198,15 @@ def _array(batch: pa.RecordBatch, name: str) -> pa.Array:
     return batch.column(position) if position >= 0 else pa.nulls(batch.num_rows, pa.string())
 
 
-def _number_keys(seed: int) -> tuple[int, int]:
+def number_keys(seed: int) -> tuple[int, int]:
+    """Return the keys of an output's number, and of its being missing."""
     return mix(seed ^ mix(_NUMBER)), mix(seed ^ mix(_MISSING_NUMBER))
 
 
 def _column(column: Column, seed: int) -> FeatureColumn:
     """Give what an output makes of the rows the keys of that output."""
     if isinstance(column, Numbers):
-        return Number(*_number_keys(seed), column.of_rows)
+        return Number(*number_keys(seed), column.of_rows)
     keys = np.empty_like(column.hashes)
     kernels.keys_of(column.hashes, np.uint64(seed), keys)
     return Tokens(column.offsets, keys) if column.codes is None else Single(keys, column.codes)
@@ -214,7 +215,7 @@ def _column(column: Column, seed: int) -> FeatureColumn:
 def _name(cell: Cell, seed: int) -> Sequence[tuple[str, int, float]]:
     """Return the features of one output of one observation: name, key, value."""
     if isinstance(cell, Spelled) and isinstance(cell.value, float):
-        key, missing = _number_keys(seed)
+        key, missing = number_keys(seed)
         if np.isnan(cell.value):
             return [(f"{cell.subject} is missing", missing, 1.0)]
         return [(cell.subject, key, float(np.float32(cell.value)))] if cell.value else []

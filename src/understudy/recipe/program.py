@@ -20,13 +20,13 @@ from understudy.hashing import hash_at, hash_text, mix64
 from understudy.memory import load_few
 from understudy.recipe.columns import MISSING, SEED, Floats, Kind
 from understudy.recipe.expressions import Call, Expression, Variable
-from understudy.recipe.fitted import FittedRecipe, _number_keys
+from understudy.recipe.fitted import FittedRecipe, number_keys
 from understudy.recipe.kernels import chain
 from understudy.recipe.single import picker
 from understudy.recipe.transformations import CLIP
 from understudy.values.cells import FALSE_WORDS, TRUE_WORDS
-from understudy.values.decimals import CODE, NO_NUMBER, _read_one
-from understudy.values.shapes import EDGE, TIME, ZEROS, _shape, canonical_form
+from understudy.values.decimals import CODE, NO_NUMBER, read_one
+from understudy.values.shapes import EDGE, TIME, ZEROS, canonical_form, shape_of
 from understudy.values.single import Reader, number_text_of_record, text_of_record
 
 END = "\0"
@@ -112,7 +112,7 @@ class _Compiler:
         """Add the steps that give an output's feature."""
         slot, seed = self.slot(output), hash_text(output.text, 0)
         self._step(VALUE if output.kind is Kind.NUMERIC else KEY, slot, len(self.seeds))
-        self.seeds += _number_keys(seed) if output.kind is Kind.NUMERIC else [seed]
+        self.seeds += number_keys(seed) if output.kind is Kind.NUMERIC else [seed]
 
     def slot(self, expression: Expression) -> int:
         """Return where an expression's number or hash will stand, after the steps that this takes."""
@@ -213,7 +213,7 @@ def _find_ends(data, ends):  # type: ignore[no-untyped-def]
 def _category(base, start, stop, size):  # type: ignore[no-untyped-def]
     """Hash the canonical form of a cell, if it takes no more than to leave zeros away."""
     at, length = base + start, stop - start
-    shape = _shape(at, at + length)
+    shape = shape_of(at, at + length)
     if shape & (EDGE | TIME):
         return False, _NO_HASH
     if shape & ZEROS:
@@ -235,7 +235,7 @@ def _truth(at, length):  # type: ignore[no-untyped-def]
 
 @nb.njit
 def _number(at, stop):  # type: ignore[no-untyped-def]
-    value, shape = _read_one(at, stop)
+    value, shape = read_one(at, stop)
     return (shape != NO_NUMBER and shape <= CODE) or at == stop, value
 
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from understudy.hashing import hash_text, mix
 from understudy.recipe.columns import Floats, Kind
 from understudy.recipe.expressions import Call, Expression
-from understudy.recipe.fitted import FittedRecipe, _number_keys
+from understudy.recipe.fitted import FittedRecipe, number_keys
 from understudy.recipe.makers import (
     Hashes,
     Maker,
@@ -150,9 +150,9 @@ class _Column(dict[Any, _Made]):
         """Make what is wanted of a value, which is not remembered; raises Unfit."""
         try:
             reading = self._read(value)
-        except ValueError:
+            return tuple([make(reading) for make in self.makers])
+        except ValueError:  # not what the column holds, or not even text
             raise Unfit from None
-        return tuple([make(reading) for make in self.makers])
 
 
 _PLAIN = frozenset({int, float, bool, type(None)})
@@ -274,7 +274,7 @@ class _Writer:
 
     def _numbers(self, output: Expression) -> Callable[[float], Any]:
         """Return what makes parts of a number: one of its value, or one of 1 where it is missing; of zero none."""
-        found, found_missing = map(self._known, _number_keys(hash_text(output.text, 0)))
+        found, found_missing = map(self._known, number_keys(hash_text(output.text, 0)))
         part, together = self._part, self._together
         none, missing = together(()), together(() if found_missing is None else (part(found_missing, 1.0),))
 

@@ -4,7 +4,7 @@ A number of few digits is an integer up to 2**53 times or over a power of ten up
 exactly, so that one multiplication or division rounds once, and right (Clinger 1990).
 """
 
-# ruff: noqa: ANN001, ANN202 - numba infers the types of kernels
+# ruff: noqa: ANN001, ANN201, ANN202 - numba infers the types of kernels
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _read_all(data, offsets, values, shapes):  # type: ignore[no-untyped-def]
     rare = 0
     base = data.ctypes.data
     for i in range(len(shapes)):
-        value, shape = _read_one(base + np.int64(offsets[i]), base + np.int64(offsets[i + 1]))
+        value, shape = read_one(base + np.int64(offsets[i]), base + np.int64(offsets[i + 1]))
         values[i], shapes[i] = value, shape
         rare += shape >= _RARE
     return rare
@@ -82,7 +82,7 @@ def _read_digits(at, stop, number):  # type: ignore[no-untyped-def]
 
 
 @nb.njit
-def _read_one(at, stop):  # type: ignore[no-untyped-def]
+def read_one(at, stop):  # type: ignore[no-untyped-def]
     """Return the value and the shape of the text between two addresses."""
     if at == stop:
         return np.nan, NO_NUMBER

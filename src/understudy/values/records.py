@@ -31,7 +31,7 @@ def batch_of_records(records: Sequence[Mapping[str, object]], columns: Columns) 
     ([{'age': 41, 'job': None}], ['hat'])
 
     """
-    arrays = [pa.array(_cells([record.get(name) for record in records], name, kind), kind) for name, kind in columns]
+    arrays = [_column([record.get(name) for record in records], name, kind) for name, kind in columns]
     known = {name for name, _ in columns}
     unknown = dict.fromkeys(name for record in records for name in record if name not in known)
     return pa.RecordBatch.from_arrays(arrays, names=[name for name, _ in columns]), list(unknown)
@@ -84,6 +84,17 @@ def _integer(text: str | None) -> int | None:
         return None if text is None else integer(text)
     except ValueError:
         return None
+
+
+def _column(values: Sequence[object], name: str, kind: pa.DataType) -> pa.Array:
+    cells = _cells(values, name, kind)
+    try:
+        return pa.array(cells, kind)
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"attribute {name!r} holds {error.object[error.start : error.end]!r}, which is no text in UTF-8",
+            "Correct the value, or leave it out.",
+        ) from None
 
 
 def _cells(values: Sequence[object], name: str, kind: pa.DataType) -> list[Cell]:

@@ -37,7 +37,7 @@ def text_shapes(array: pa.Array) -> npt.NDArray[np.uint8]:
 def _look_at_all(data, offsets, shapes):  # type: ignore[no-untyped-def]
     base = data.ctypes.data
     for i in range(len(shapes)):
-        shapes[i] = _shape(base + np.int64(offsets[i]), base + np.int64(offsets[i + 1]))
+        shapes[i] = shape_of(base + np.int64(offsets[i]), base + np.int64(offsets[i + 1]))
 
 
 @nb.njit(nogil=True, cache=True)
@@ -45,12 +45,13 @@ def shapes_among(data, offsets, count):  # type: ignore[no-untyped-def]
     """Tell which shapes there are among so many cells, given by their bytes (uint8) and offsets."""
     base, seen = data.ctypes.data, 0
     for i in range(count):
-        seen |= _shape(base + np.int64(offsets[i]), base + np.int64(offsets[i + 1]))
+        seen |= shape_of(base + np.int64(offsets[i]), base + np.int64(offsets[i + 1]))
     return seen
 
 
 @nb.njit
-def _shape(start, stop):  # type: ignore[no-untyped-def]
+def shape_of(start, stop):  # type: ignore[no-untyped-def]
+    """Return the shape of the text between two addresses."""
     if start == stop:
         return EMPTY
     first, last = load8(start), load8(stop - 1)

@@ -57,7 +57,7 @@ def compute(workshop: Workshop, entity: Entity, log: Log) -> dict[str, Any]:
     rows = open_rows(workshop, source)
     recipe = _recipe(workshop, document)
     settings = settings_of(document["parameters"])
-    spool = Spool(workshop.scratch / "training.parquet", rows, target_of(rows.schema, document["model_type"]))
+    spool = Spool(workshop.scratch / "training.arrow", rows, target_of(rows.schema, document["model_type"]))
     spool.fill()
     model, training = _train(workshop, spool, recipe, settings)
     report_training(log, Taught(model, training, settings, spool.sample, spool.batches, spool.rejected))
