@@ -89,7 +89,7 @@ def _put(n, f, x, at, stride, listed):  # type: ignore[no-untyped-def]
     set_int64(places, n, f * stride)
     set_float(reaches, n, within(x, REACH))
     set_float(pulls, n, within(x, PULL))
-    set_float(decays, n, float_at(at[11], 2 * f + 1))
+    set_float(decays, n, float_at(at.traits, 2 * f + 1))
     return n + 1
 
 
@@ -99,19 +99,18 @@ def _listed(row, at, stride, listed):  # type: ignore[no-untyped-def]
 
     `at` is what `addresses` gave, `stride` the bytes between features.
     """
-    ones, width, numbers, count, number_ids, missing_ids, indptr, ids, values, _, _, traits = at
     n = _put(0, 0, _ONE, at, stride, listed)
-    for k in range(width):
-        f = id_at(ones + 4 * width * row, k)
+    for k in range(at.ones_each):
+        f = id_at(at.ones + 4 * at.ones_each * row, k)
         if f != 0:
             n = _put(n, f, _ONE, at, stride, listed)
-    for k in range(count):
-        x, f = number_at(k, float_at(numbers + 4 * count * row, k), number_ids, missing_ids)
+    for k in range(at.numbers_each):
+        x, f = number_at(k, float_at(at.numbers + 4 * at.numbers_each * row, k), at.number_ids, at.missing_ids)
         if x != 0 and f != 0:
-            n = _put(n, f, x * float_at(traits, 2 * f), at, stride, listed)
-    for k in range(int64_at(indptr, row), int64_at(indptr, row + 1)):
-        f = id_at(ids, k)
-        n = _put(n, f, float_at(values, k) * float_at(traits, 2 * f), at, stride, listed)
+            n = _put(n, f, x * float_at(at.traits, 2 * f), at, stride, listed)
+    for k in range(int64_at(at.indptr, row), int64_at(at.indptr, row + 1)):
+        f = id_at(at.ids, k)
+        n = _put(n, f, float_at(at.values, k) * float_at(at.traits, 2 * f), at, stride, listed)
     return n
 
 
@@ -121,32 +120,31 @@ def _expect(place, order, last, at, weights, stride, far):  # type: ignore[no-un
 
     `order` is an address, of `last` row numbers. Weights are asked for where they are `far`: too many for the cache.
     """
-    ones, width, numbers, count, _, _, indptr, ids, values, labels, importances, _ = at
     if place + 2 * AHEAD < last:
         row = int64_at(order, place + 2 * AHEAD)
-        prefetch(indptr + 8 * row)
-        prefetch(labels + 4 * row)
-        prefetch(importances + 4 * row)
-        prefetch(numbers + 4 * count * row)
-        for first in range(0, width, 16):
-            prefetch(ones + 4 * (width * row + first))
+        prefetch(at.indptr + 8 * row)
+        prefetch(at.labels + 4 * row)
+        prefetch(at.importances + 4 * row)
+        prefetch(at.numbers + 4 * at.numbers_each * row)
+        for first in range(0, at.ones_each, 16):
+            prefetch(at.ones + 4 * (at.ones_each * row + first))
     if place + AHEAD < last:
         row = int64_at(order, place + AHEAD)
-        for first in range(int64_at(indptr, row), int64_at(indptr, row + 1), 16):
-            prefetch(ids + 4 * first)
-            prefetch(values + 4 * first)
+        for first in range(int64_at(at.indptr, row), int64_at(at.indptr, row + 1), 16):
+            prefetch(at.ids + 4 * first)
+            prefetch(at.values + 4 * first)
     if far and place + AHEAD // 2 < last:
         row = int64_at(order, place + AHEAD // 2)
-        for k in range(width):
-            _expect_feature(id_at(ones + 4 * width * row, k), at, weights, stride)
-        for k in range(int64_at(indptr, row), int64_at(indptr, row + 1)):
-            _expect_feature(id_at(ids, k), at, weights, stride)
+        for k in range(at.ones_each):
+            _expect_feature(id_at(at.ones + 4 * at.ones_each * row, k), at, weights, stride)
+        for k in range(int64_at(at.indptr, row), int64_at(at.indptr, row + 1)):
+            _expect_feature(id_at(at.ids, k), at, weights, stride)
 
 
 @nb.njit(inline="always")
 def _expect_feature(f, at, weights, stride):  # type: ignore[no-untyped-def]
     """Ask for what is known of a feature, and where its weights and its sums begin; the processor asks for the rest."""
-    prefetch(at[11] + 8 * f)
+    prefetch(at.traits + 8 * f)
     prefetch(weights + f * stride)
     prefetch(weights + f * stride + (stride >> 1))
 
@@ -213,7 +211,7 @@ def _step(n, listed, weights, slopes, width, amounts, sparing, shrinking):  # ty
 @nb.njit(inline="always")
 def _judged(at, row, scores, starts, width, real, losses):  # type: ignore[no-untyped-def]
     """Turn a row's scores into slopes; add what it costs each candidate. `real` are the scores of what is a class."""
-    label, weight = np.int64(float_at(at[9], row)), float_at(at[10], row)
+    label, weight = np.int64(float_at(at.labels, row)), float_at(at.importances, row)
     if len(losses) == 1:
         losses[0] += _softmax(scores, starts, width, label, weight)
     else:

@@ -82,20 +82,19 @@ def _scored(zero, row, at, weights, stride):  # type: ignore[no-untyped-def]
 
     `at` is what `addresses` gave, `weights` an address, `stride` the bytes between features.
     """
-    ones, width, numbers, count, number_ids, missing_ids, indptr, ids, values, _, _, traits = at
     scores = load(zero, weights)
-    for k in range(width):
-        f = id_at(ones + 4 * width * row, k)
+    for k in range(at.ones_each):
+        f = id_at(at.ones + 4 * at.ones_each * row, k)
         if f != 0:
             scores = scores + load(zero, weights + f * stride)
-    for k in range(count):
-        x, f = number_at(k, float_at(numbers + 4 * count * row, k), number_ids, missing_ids)
+    for k in range(at.numbers_each):
+        x, f = number_at(k, float_at(at.numbers + 4 * at.numbers_each * row, k), at.number_ids, at.missing_ids)
         if x != 0 and f != 0:
-            x = within(x * float_at(traits, 2 * f), REACH)
+            x = within(x * float_at(at.traits, 2 * f), REACH)
             scores = scores + spread(zero, x) * load(zero, weights + f * stride)
-    for k in range(int64_at(indptr, row), int64_at(indptr, row + 1)):
-        f = id_at(ids, k)
-        x = within(float_at(values, k) * float_at(traits, 2 * f), REACH)
+    for k in range(int64_at(at.indptr, row), int64_at(at.indptr, row + 1)):
+        f = id_at(at.ids, k)
+        x = within(float_at(at.values, k) * float_at(at.traits, 2 * f), REACH)
         scores = scores + spread(zero, x) * load(zero, weights + f * stride)
     return scores
 
@@ -123,22 +122,21 @@ def _step(place, sums, slopes, x, decay, amounts):  # type: ignore[no-untyped-de
 @nb.njit(inline="always")
 def _stepped(row, at, weights, stride, slopes, amounts):  # type: ignore[no-untyped-def]
     """Move the weights of all of one row's features in one vector of lanes; arguments as for `_scored`."""
-    ones, width, numbers, count, number_ids, missing_ids, indptr, ids, values, _, _, traits = at
     sums = stride >> 1
     _step(weights, sums, slopes, _ONE, _NOT, amounts)
-    for k in range(width):
-        f = id_at(ones + 4 * width * row, k)
+    for k in range(at.ones_each):
+        f = id_at(at.ones + 4 * at.ones_each * row, k)
         if f != 0:
-            _step(weights + f * stride, sums, slopes, _ONE, float_at(traits, 2 * f + 1), amounts)
-    for k in range(count):
-        x, f = number_at(k, float_at(numbers + 4 * count * row, k), number_ids, missing_ids)
+            _step(weights + f * stride, sums, slopes, _ONE, float_at(at.traits, 2 * f + 1), amounts)
+    for k in range(at.numbers_each):
+        x, f = number_at(k, float_at(at.numbers + 4 * at.numbers_each * row, k), at.number_ids, at.missing_ids)
         if x != 0 and f != 0:
-            x = within(x * float_at(traits, 2 * f), PULL)
-            _step(weights + f * stride, sums, slopes, x, float_at(traits, 2 * f + 1), amounts)
-    for k in range(int64_at(indptr, row), int64_at(indptr, row + 1)):
-        f = id_at(ids, k)
-        x = within(float_at(values, k) * float_at(traits, 2 * f), PULL)
-        _step(weights + f * stride, sums, slopes, x, float_at(traits, 2 * f + 1), amounts)
+            x = within(x * float_at(at.traits, 2 * f), PULL)
+            _step(weights + f * stride, sums, slopes, x, float_at(at.traits, 2 * f + 1), amounts)
+    for k in range(int64_at(at.indptr, row), int64_at(at.indptr, row + 1)):
+        f = id_at(at.ids, k)
+        x = within(float_at(at.values, k) * float_at(at.traits, 2 * f), PULL)
+        _step(weights + f * stride, sums, slopes, x, float_at(at.traits, 2 * f + 1), amounts)
 
 
 @nb.njit(inline="always")
@@ -147,27 +145,26 @@ def _expect(place, order, last, at, weights, stride):  # type: ignore[no-untyped
 
     `order` is an address, of `last` row numbers.
     """
-    ones, width, numbers, count, _, _, _, _, _, labels, importances, traits = at
     if place + 2 * AHEAD < last:
         row = int64_at(order, place + 2 * AHEAD)
-        for first in range(0, width, 16):
-            prefetch(ones + 4 * (width * row + first))
-        prefetch(numbers + 4 * count * row)
-        prefetch(labels + 4 * row)
-        prefetch(importances + 4 * row)
+        for first in range(0, at.ones_each, 16):
+            prefetch(at.ones + 4 * (at.ones_each * row + first))
+        prefetch(at.numbers + 4 * at.numbers_each * row)
+        prefetch(at.labels + 4 * row)
+        prefetch(at.importances + 4 * row)
     if place + AHEAD < last:
         row = int64_at(order, place + AHEAD)
-        for k in range(width):
-            f = id_at(ones + 4 * width * row, k)
+        for k in range(at.ones_each):
+            f = id_at(at.ones + 4 * at.ones_each * row, k)
             prefetch(weights + f * stride)
-            prefetch(traits + 8 * f)
+            prefetch(at.traits + 8 * f)
 
 
 @nb.njit(inline="always")
 def _learn(zero, code, rows, order, traits, state, rates, l1, l2, losses):  # type: ignore[no-untyped-def]
     """Learn with all lanes in one vector."""
     at, weights, stride, totals = addresses(rows, traits), state.ctypes.data, 4 * state.shape[1], losses.ctypes.data
-    labels, importances, visits, last = at[9], at[10], order.ctypes.data, len(order)
+    labels, importances, visits, last = at.labels, at.importances, order.ctypes.data, len(order)
     rate = load(zero, rates.ctypes.data)
     rate_l1, rate_l2 = rate * load(zero, l1.ctypes.data), rate * load(zero, l2.ctypes.data)
     amounts = rate, rate_l1, rate_l2, l1.any(), l2.any()
@@ -193,7 +190,7 @@ def _judge(zero, code, rows, order, traits, weights, losses):  # type: ignore[no
         row = int64_at(visits, place)
         _expect(place, visits, last, at, address, stride)
         scores = _scored(zero, row, at, address, stride)
-        loss, _ = _judged(code, scores, float_at(at[9], row), float_at(at[10], row))
+        loss, _ = _judged(code, scores, float_at(at.labels, row), float_at(at.importances, row))
         add_to(totals, loss)
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from understudy import compiling as nb
@@ -14,13 +16,32 @@ AHEAD = 4
 _ONE = np.float32(1)
 
 
+class Addresses(NamedTuple):
+    """Where the columns of a block, and what is known of features, stand, and how wide rows are."""
+
+    ones: int
+    ones_each: np.int64
+    """How many `ones` each row has."""
+    numbers: int
+    numbers_each: np.int64
+    """How many `numbers` each row has."""
+    number_ids: int
+    missing_ids: int
+    indptr: int
+    ids: int
+    values: int
+    labels: int
+    importances: int
+    traits: int
+
+
 @nb.njit(inline="always")
 def addresses(rows, traits):  # type: ignore[no-untyped-def]
-    """Return where the columns of a block, and what is known of features, stand, and how wide rows are.
+    """Return the addresses of a block and of traits.
 
     Numba counts references wherever an array is taken out of a tuple or handed on, at 10 ns each; a number is a number.
     """
-    return (
+    return Addresses(
         rows.ones.ctypes.data,
         np.int64(rows.ones.shape[1]),
         rows.numbers.ctypes.data,
