@@ -57,6 +57,9 @@ def test_stored_observations_hold_1_and_0():
     stored = target.stored(cells)
     assert stored.to_pylist() == [1, 0, None]
     np.testing.assert_array_equal(target.of_stored.codes(stored), target.codes(cells))
+    for numbers in ([1, 0], [], [1, 2, -1], [1, None]):
+        cells = pa.array(numbers, pa.int64())
+        np.testing.assert_array_equal(target.of_stored.codes(cells), target.of_stored.codes(cells.cast(pa.string())))
     kinds = Target("kind", ModelType.MULTICLASS, ("a",))
     assert kinds.stored(cells) is cells
     assert kinds.of_stored == kinds

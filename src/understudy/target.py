@@ -19,6 +19,9 @@ from understudy.values.coded import coded
 
 Codes = npt.NDArray[np.float64]
 
+_STORED = ("0", "1")
+"""The labels of a BINARY target in stored observations."""
+
 
 class Target(msgspec.Struct, frozen=True):
     """What a model is asked for."""
@@ -43,6 +46,10 @@ class Target(msgspec.Struct, frozen=True):
             return np.append(self.codes(column.cells), np.nan)[column.codes]
         if self.type is ModelType.REGRESSION:
             return read_numbers(cells).values
+        if self.classes == _STORED and cells.type == pa.int64() and not cells.null_count:
+            numbers = np.asarray(cells)
+            if numbers.view(np.uint64).max(initial=0) <= 1:  # as stored observations have them
+                return numbers.astype(np.float64)
         codes = _places(read_texts(cells), self.classes)
         return self._spelled_otherwise(cells, codes) if self.type is ModelType.BINARY else codes
 
@@ -70,7 +77,7 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def of_stored(self) -> Target:
         """The same target as it stands in stored observations."""
-        return msgspec.structs.replace(self, classes=("0", "1")) if self.type is ModelType.BINARY else self
+        return msgspec.structs.replace(self, classes=_STORED) if self.type is ModelType.BINARY else self
 
 
 def _places(texts: pa.Array, classes: tuple[str, ...]) -> Codes:

@@ -326,7 +326,8 @@ class Vocabulary:
     def _reserve(self, room: int) -> None:
         """Make room for that many features; the table stays at most half full."""
         room = 1 << max(10, (room - 1).bit_length())
-        self._known = np.concatenate([self._known, np.zeros(room - len(self._known), _FEATURE)])
+        known, self._known = self._known, np.zeros(room, _FEATURE)  # whose pages are nobody's until they are written
+        self._known[: self.size] = known[: self.size]
         self._table = np.zeros(2 * room, np.uint64)
         _place(1, self.size, self._known, self._table)
 
