@@ -48,6 +48,27 @@ print("numba" in sys.modules)
     assert told.stdout.split() == ["False", "True"]
 
 
+def test_first_compilation_is_told_once(tmp_path):
+    """Who waits for kernels to be compiled is told so once, and never while they are read from the cache."""
+    program = """
+import numpy
+from understudy import compiling
+from understudy.hashing import hash_words
+compiling.when_compiling = lambda: print("compiling")
+hash_words(numpy.zeros(1, numpy.uint64), 1)
+compiling.njit(lambda number: number + 1)(1)
+"""
+    cached = program.rpartition("compiling.njit")[0]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def told(text):
+        run = [sys.executable, "-c", text]
+        return subprocess.run(run, check=True, capture_output=True, text=True, env=environment).stdout
+
+    assert told(program) == "compiling\n"
+    assert told(cached) == ""
+
+
 def test_kernels_are_declared_by_this_module_alone():
     """Numba itself is named where it is handed kernels, where its types are extended, and where its version is told."""
     import_ = re.compile(r"^\s*(?:import|from) numba\b", re.MULTILINE)

@@ -190,10 +190,17 @@ def test_file_in_another_encoding_begins_a_project(tmp_path: Path, monkeypatch: 
     """A file that Excel wrote on Windows is read and guessed by the encoding that was named."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.csv").write_bytes("größe,y\n".encode("cp1252") + b"1,0\n2,1\n3,0\n" * 30)
-    document, inference, _ = begin(tmp_path / "p", "a.csv", "y", "cp1252")
+    document, inference, _ = begin(tmp_path / "p", "a.csv", "y", "cp1252", print)
     assert inference is not None
     assert [guess["name"] for guess in document["guesses"]] == ["größe", "y"]
     assert config.load(tmp_path / "p").extract[0].encoding == "cp1252"
+
+
+def test_table_that_is_not_there_is_answered_by_those_that_are(tmp_path: Path, database: Path):
+    """Where no name is near, all tables are named, and once."""
+    with pytest.raises(ConfigError, match="no table 'nope'") as caught:
+        find_source(f"sqlite:///{database}#nope", tmp_path)
+    assert caught.value.hint.count("insurance numbers") == 1 + ("#insurance numbers" in caught.value.hint)
 
 
 def test_name_that_is_nearly_right_is_told(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch):
@@ -201,7 +208,7 @@ def test_name_that_is_nearly_right_is_told(tmp_path: Path, database: Path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.csv").write_text("age,survived\n" + "1,0\n2,1\n" * 30)
     with pytest.raises(ConfigError, match=r"no column 'survivd'\nDid you mean 'survived'\?"):
-        begin(tmp_path / "p", "a.csv", "survivd")
+        begin(tmp_path / "p", "a.csv", "survivd", "utf-8", print)
     with pytest.raises(ConfigError, match="Did you mean 'insurance numbers'"):
         find_source(f"sqlite:///{database}#insurance number", tmp_path)
 
@@ -209,7 +216,7 @@ def test_name_that_is_nearly_right_is_told(tmp_path: Path, database: Path, monke
 def test_folder_with_blanks_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The command that comes next can be pasted into a shell as it stands."""
     monkeypatch.chdir(tmp_path)
-    assert begin(Path("my shop"), None, None)[0]["next"] == "understudy learn --project 'my shop'"
+    assert begin(Path("my shop"), None, None, "utf-8", print)[0]["next"] == "understudy learn --project 'my shop'"
 
 
 def test_database_of_another_kind_is_refused_by_name(tmp_path: Path):

@@ -82,6 +82,60 @@ def test_learn_summary_says_that_nobody_serves_after_a_first_refusal():
     assert "Nobody serves yet." in rendered(learned.learn_summary(a_run(verdict=verdict)))
 
 
+def test_verdict_says_what_would_settle_it():
+    """Whoever is held reads what to do or to wait for under the reasons, and nothing where there is nothing."""
+    verdict = {"status": "HELD", "reasons": ["too few rows"], "champion_before": "ml-old", "champion": "ml-old"}
+    held = a_run(verdict=verdict | {"what_would_settle": "more held-out rows"})
+    assert "too few rows\n  what would settle it: more held-out rows\n" in rendered(learned.learn_summary(held))
+    assert "what would settle it: more held-out rows" in rendered(
+        learned.gate_panel({**held["verdict"], "champion": 0.9})
+    )
+    assert "settle" not in rendered(learned.learn_summary(a_run(verdict=verdict | {"what_would_settle": None})))
+
+
+def test_dry_run_says_what_would_be_and_that_nothing_was_changed():
+    """A verdict that was not carried out does not read as if it were."""
+    verdict = {"status": "ADMITTED", "reasons": ["better"], "champion_before": "ml-old", "champion": "ml-old"}
+    text = rendered(learned.learn_summary(a_run(verdict=verdict), dry_run=True))
+    assert "would be ADMITTED  ml-7f3a9c21d0b4" in text
+    assert "A dry run: nothing was changed; ml-old serves as before." in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_notes_break_between_words_beside_their_heading(width: int):
+    """A long note is wrapped at blanks, its further lines indented as far as its first."""
+    remark = "weekday: CATEGORICAL, seven different values which a learner had better take as such " * 3
+    out = io.StringIO()
+    document = a_run(remarks=[remark], alerts=[{"message": remark}])
+    learned.print_learned(Console(file=out, width=width, highlight=False), document)
+    noted = out.getvalue().split("note: ")[1].rstrip().splitlines()
+    assert len(noted) > 1
+    assert all(line.startswith("      ") for line in noted[1:])
+    assert " ".join(" ".join(noted).split()) == remark.strip()
+    assert max(map(len, out.getvalue().splitlines())) <= width
+
+
+def test_label_with_a_line_break_stays_on_its_line():
+    """What data holds is shown as it is spelled in code where it would break a line or move the cursor."""
+    verdict = {"status": "HELD", "reasons": ["labels yes\nno, \x1b[2J"], "champion_before": None, "champion": None}
+    document = a_run(verdict=verdict, remarks=["labels 'a\tb'"])
+    out = io.StringIO()
+    learned.print_learned(Console(file=out, width=80, highlight=False), document)
+    assert "  labels yes\\nno, \\x1b[2J " in out.getvalue()
+    assert "note: labels 'a\\tb'" in out.getvalue()
+    predicted = {"predictions": [{"label": "yes\nno", "scores": {"yes\nno": 1.0}}]}
+    assert "yes\\nno" in rendered(tables.predictions_table(predicted))
+    assert "yes\\nno" in rendered(charts.heat_map([[1, 0], [0, 1]], ["yes\nno", "b"], {}))
+
+
+def test_export_lines_need_somebody_who_serves():
+    """There is nothing to paste where nobody would answer."""
+    verdict = {"status": "REFUSED", "reasons": [], "champion_before": None, "champion": None}
+    out = io.StringIO()
+    learned.print_learned(Console(file=out, width=80), a_run(verdict=verdict))
+    assert "export" not in out.getvalue()
+
+
 def test_export_lines_stay_whole_on_a_narrow_terminal():
     """The two lines to paste are never wrapped or cut, however long the address."""
     url = "https://understudy.example.org/" + "a" * 100
@@ -204,6 +258,43 @@ def test_status_shows_ids_whole_and_the_fingerprint_on_one_line():
     assert "sha256:abababababab…\n" in text
     for fact in ("policies", "ml-1", "2026-11-01 03:00 UTC", "0.9370", "none", "not scheduled"):
         assert fact in text
+
+
+def test_status_tells_the_verdict_of_the_last_run():
+    """COMPLETED alone does not say whether the challenger was let in."""
+    document = {
+        "endpoint": {"name": "policies", "champion": None},
+        "last_run": {"run_id": "run-2", "status": "COMPLETED", "verdict": "HELD", "at": "2026-11-08T03:00:00Z"},
+    }
+    assert "COMPLETED  HELD  run-2" in rendered(tables.status_panel(document))
+    document["last_run"] |= {"verdict": "ADMITTED", "model_id": "ml-2"}
+    assert "COMPLETED  ADMITTED, but does not serve  run-2" in rendered(tables.status_panel(document), 120)
+    document["endpoint"]["champion"] = {"model_id": "ml-2"}
+    assert "COMPLETED  ADMITTED  run-2" in rendered(tables.status_panel(document))
+
+
+def test_short_lists_of_records_are_shown_and_long_ones_counted():
+    """Alerts, rejected lines and a 2 x 2 matrix stand there in full; what is longer is counted."""
+    document = {
+        "alerts": [{"code": "rows", "message": "few rows"}],
+        "rejected_samples": [
+            {"file": "a.csv", "line": 1_200, "reason": "3 fields where 7 are expected", "text": "a,b,c"},
+            {"file": "rows", "line": 17, "reason": "no answer", "text": ""},
+        ],
+        "matrix": [[20, 3], [4, 31]],
+        "parts": [{"part_name": "a", "rows": 3}],
+        "calibration": [{"score": 0.1}] * 15,
+    }
+    lines = rendered(tables.show_object(document)).splitlines()
+    assert [line.split("  ")[-1].strip() for line in lines[1:]] == [
+        "few rows",
+        "a.csv line 1,200: 3 fields where 7 are expected",
+        "row 17 of those read: no answer",
+        "20, 3",
+        "4, 31",
+        "part name a, rows 3",
+        "15 entries",
+    ]
 
 
 def test_any_object_is_shown_whole():

@@ -26,6 +26,9 @@ _MAKING = threading.RLock()
 _KERNELS: dict[int, Kernel] = {}
 """Kernels by the identity of what Numba made of them, which stands in their place."""
 
+when_compiling: Callable[[], None] | None = None
+"""Called once, when a kernel is compiled and not read from the cache: the first such takes a while."""
+
 types, cgutils = Module("numba.core.types"), Module("numba.core.cgutils")
 """What the bodies of intrinsics are written with."""
 
@@ -84,11 +87,29 @@ def njit(function: Any = None, **options: Any) -> Any:
     """
 
     def make(function: Any) -> Any:
-        import numba  # noqa: PLC0415 - the reason of this module
-
-        return numba.njit(**options)(function)
+        return _numba().njit(**options)(function)
 
     return functools.partial(Kernel, make=make) if function is None else Kernel(function, make)
+
+
+@functools.cache
+def _numba() -> Any:
+    """Load Numba, and listen for the first kernel that it compiles."""
+    import numba  # noqa: PLC0415 - the reason of this module
+    from numba.core import event  # noqa: PLC0415
+
+    class FirstCompilation(event.Listener):  # type: ignore[misc]  # Numba has no types
+        def on_start(self, _: Any) -> None:
+            global when_compiling
+            say, when_compiling = when_compiling, None
+            if say is not None:
+                say()
+
+        def on_end(self, _: Any) -> None:
+            """Ignore the end."""
+
+    event.register("numba:compile", FirstCompilation())
+    return numba
 
 
 def intrinsic(function: Any) -> Any:

@@ -270,8 +270,8 @@ def _choose_table(tables: list[str], wanted: str, address: str) -> str:
         raise ConfigError("the database has no tables", "Create them first, or name another database.")
     found = f"has no table {wanted!r}" if wanted else f"has {len(tables)} tables"
     example = address.rsplit("@", 1)[-1]
-    close = f"{nearest(wanted, tables)} " if wanted else ""
-    hint = f"{close}Name one after a #, as in {example}#{tables[0]}. There are: {', '.join(tables)}."
+    known = nearest(wanted, tables) if wanted else f"There are: {', '.join(tables)}."
+    hint = f"{known} Name one after a #, as in {example}#{tables[0]}."
     raise ConfigError(f"the database {found}", hint)
 
 

@@ -1,6 +1,7 @@
 """Every command of the promised command line: its document, its channel, its exit code."""
 
 import json
+import os
 import sqlite3
 
 import pytest
@@ -91,6 +92,19 @@ def test_learn_names_the_server_that_runs(learned):
     with announced(learned.folder / ".understudy", "http://127.0.0.1:4711"):
         told = learned.run("learn", "--dry-run")
     assert told.out.endswith("export AWS_ML_PREDICTION_URL=http://127.0.0.1:4711\n")
+
+
+def test_first_command_on_a_machine_says_what_it_waits_for(tmp_path):
+    """Where kernels must be compiled a command says so, once, beside its document; the next one has no reason to."""
+    write_csv(tmp_path / "calls.csv", calls(100))
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    first, second = (
+        process("init", tmp_path / name, "--from", tmp_path / "calls.csv", "--json", env=environment) for name in "ab"
+    )
+    assert first.err.startswith("note: compiling kernels")
+    assert first.err.count("\n") == 1
+    assert done(first)["target"] == done(second)["target"] == "answer"
+    assert second.err == ""
 
 
 def test_quiet_says_nothing(learned):
@@ -208,6 +222,21 @@ def test_id_of_another_kind_is_no_model(learned_once):
     assert "not a model" in failed(project.run("promote", learned["run_id"]), 2)
 
 
+def test_value_given_twice_is_wrong_usage(learned_once):
+    """Of two values for one attribute none wins silently."""
+    assert "age is given twice, as '30' and as '40'" in failed(learned_once[0].run("predict", "age=30", "age=40"), 2)
+
+
+def test_target_that_looks_like_a_text_is_remarked(tmp_path):
+    """Thousands of labels with hardly a row each are learned as told, and doubted aloud."""
+    project = Project(tmp_path)
+    write_csv(tmp_path / "r.csv", [(i % 7, f"letter number {i}") for i in range(2_000)], ("a", "letter"))
+    project.write('name = "p"\n[extract]\nfiles = "r.csv"\n[data]\ntarget = "letter"\n[train]\ntype = "MULTICLASS"\n')
+    document = project.do("learn")
+    labels = document["rows"]["training"]
+    assert f"letter has {labels:,} labels in {labels:,} training rows: is it a text?" in document["remarks"]
+
+
 def test_prediction_needs_a_champion(tmp_path):
     """`predict` before the first `learn` exits 1 and says what to do; nothing is made."""
     project = calls_project(tmp_path)
@@ -252,6 +281,9 @@ def test_dry_run_promotes_nothing(tmp_path):
     assert project.champion is None
     assert project.do("history")["promotions"] == []
     assert project.do("learn")["fingerprint"] == dry["fingerprint"]
+    told = project.run("learn", "--dry-run")
+    assert "would be ADMITTED" in told.out
+    assert f"A dry run: nothing was changed; {project.champion} serves as before." in told.out
 
 
 def test_require_promotion_exits_3(learned):
@@ -276,6 +308,8 @@ def test_rollback_pins_until_unpin(learned):
     assert held["verdict"]["status"] == "HELD"
     assert any("pinned" in reason for reason in held["verdict"]["reasons"])
     assert held["verdict"]["champion"] == first == learned.champion
+    assert "what would settle it: `understudy unpin` lets the gate decide again" in learned.run("learn").out
+    assert "COMPLETED  HELD" in learned.run("status").out
     learned.do("unpin")
     assert learned.do("learn")["verdict"]["status"] == "ADMITTED"
 
@@ -385,6 +419,17 @@ def test_init_from_a_file_is_ready_to_learn(tmp_path):
     project = _init_from(tmp_path, tmp_path / "calls.csv", "--target", "answer")
     assert project.do("learn")["verdict"]["status"] == "ADMITTED"
     assert "exists already" in failed(understudy("init", project.folder, "--from", tmp_path / "calls.csv"), 2)
+
+
+def test_init_notes_that_a_header_line_may_be_missing(tmp_path):
+    """Columns that are called what their cells could be were hardly given names; true names go without a word."""
+    first, *others = calls(300)
+    write_csv(tmp_path / "headless.csv", others, first)
+    told = understudy("init", tmp_path / "a", "--from", tmp_path / "headless.csv", "--json")
+    assert "header line" in told.err
+    assert done(told)["next"]
+    write_csv(tmp_path / "calls.csv", calls(300))
+    assert understudy("init", tmp_path / "b", "--from", tmp_path / "calls.csv").err == ""
 
 
 def test_init_from_sqlite_is_ready_to_learn(tmp_path):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from acceptance.stage import CALLS, Project, append_csv, calls, calls_project, failed, write_csv
+from acceptance.stage import CALLS, Project, append_csv, calls, calls_project, done, failed, write_csv
 
 SCHEMA = {
     "version": "1.0",
@@ -192,6 +192,19 @@ def test_vanished_column_stops_the_extract_stage(learned):
     write_csv(learned.folder / "calls.csv", rows, (*CALLS[:2], *CALLS[3:]))
     assert "'job'" in failed(learned.run("extract"), 1)
     failed(learned.run("transform"), 2)
+
+
+def test_column_that_is_meant_to_vanish_goes_by_hand(learned):
+    """A renamed column is an accident to `learn`; a dry run makes a model without it, and a person lets that serve."""
+    write_csv(learned.folder / "calls.csv", calls(400), (*CALLS[:3], "balances", *CALLS[4:]))
+    told = learned.run("learn")
+    assert "'balance'" in failed(told, 1)
+    assert "`understudy learn --dry-run`" in told.err
+    before, dry = learned.champion, learned.run("learn", "--dry-run", "--json")
+    assert "no longer gives 'balance'" in dry.err
+    assert learned.champion == before
+    learned.do("promote", done(dry)["model_id"])
+    assert learned.do("learn")["verdict"]["status"] == "ADMITTED"
 
 
 def test_misspelt_names_are_caught_early(tmp_path):

@@ -73,6 +73,10 @@ def test_some_broken_lines_are_counted(learned):
     assert (counted["extracted"], counted["rejected"]) == (400, 2)
     assert counted["training"] + counted["evaluation"] == 398
     assert document["rejected_samples"][0]["line"] == 12
+    told = learned.run("learn")
+    said = " ".join(told.out.split())
+    assert "note: 1 line could not be read, the first: calls.csv line 12: 7 fields where 6 are expected" in said
+    assert told.err.split()[:3] == ["extract", "400", "rows"]
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from understudy.cli.options import (
     notes,
     placing_kernels,
     quietly,
+    tell_of_compiling,
     version,
 )
 from understudy.errors import UsageError
@@ -85,7 +86,9 @@ def init(directory: Path, source: str | None, target: str | None, encoding: str,
     from understudy.screen.tables import guesses_table
 
     at_work()
-    document, inference, reason = begin(directory, source, target, encoding)
+    note = notes(quiet=quiet)
+    tell_of_compiling(note)
+    document, inference, reason = begin(directory, source, target, encoding, note)
     render = (lambda _: guesses_table(inference, reason)) if inference else (lambda d: f"Wrote {d['file']}.")
     emit(document, as_json=json, quiet=quiet, render=render)
     if not json and not quiet:
@@ -102,7 +105,7 @@ def learn(project: Path, dry_run: bool, require_promotion: bool, json: bool, qui
     from understudy import pipeline
 
     loaded, document = _watched(project, partial(pipeline.learn, dry_run=dry_run), quiet=quiet)
-    _print_learned(loaded, document, json=json, quiet=quiet)
+    _print_learned(loaded, document, dry_run=dry_run, json=json, quiet=quiet)
     _require(document, require_promotion)
 
 
@@ -139,7 +142,7 @@ def load(project: Path, dry_run: bool, require_promotion: bool, json: bool, quie
     from understudy import pipeline
 
     loaded, document = _watched(project, partial(pipeline.load, dry_run=dry_run), quiet=quiet)
-    _print_learned(loaded, document, json=json, quiet=quiet)
+    _print_learned(loaded, document, dry_run=dry_run, json=json, quiet=quiet)
     _require(document, require_promotion)
 
 
@@ -171,6 +174,7 @@ def predict(
     loaded, note = load_project(project), notes(quiet=quiet)
     document: dict[str, Any] | None
     if file is not None:
+        tell_of_compiling(note)
         document = predict_file(loaded, file, output, values=values, top=top, model_id=model, note=note)
     else:
         document = predict_record(loaded, values, output=output, top=top, model_id=model, note=note)
@@ -187,7 +191,9 @@ def evaluate(model: str | None, file: str | None, project: Path, json: bool, qui
     from understudy.cli.judging import evaluate_file
     from understudy.screen.learned import evaluation_screen
 
-    document = evaluate_file(load_project(project), file, model)
+    loaded = load_project(project)
+    tell_of_compiling(notes(quiet=quiet))
+    document = evaluate_file(loaded, file, model)
     emit(document, as_json=json, quiet=quiet, render=evaluation_screen)
 
 
@@ -296,6 +302,7 @@ def gate(
     from understudy.screen.learned import gate_panel
 
     at_work()
+    tell_of_compiling(notes(quiet=quiet))
     document = judge_scores(file, rule=rule, margin=margin, confidence=confidence, metric=metric)
     emit(document, as_json=json, quiet=quiet, render=gate_panel)
 
@@ -384,10 +391,11 @@ def _watched(folder: Path, work: Callable[[Project, Stages], Made], *, quiet: bo
 
     project = load_project(folder)
     with Stages(quiet=quiet) as stages:
+        tell_of_compiling(stages.note)
         return project, work(project, stages)
 
 
-def _print_learned(project: Project, document: dict[str, Any], *, json: bool, quiet: bool) -> None:
+def _print_learned(project: Project, document: dict[str, Any], *, dry_run: bool, json: bool, quiet: bool) -> None:
     from understudy.cli.access import reached_at
     from understudy.folders import PRIVATE
     from understudy.house import House
@@ -399,7 +407,7 @@ def _print_learned(project: Project, document: dict[str, Any], *, json: bool, qu
         emit(document, as_json=True, quiet=quiet, render=str)
     elif not quiet:
         evaluation = House(project).catalog.get(document["evaluation_id"], "evaluation").document
-        print_learned(make_console(sys.stdout), document, evaluation)
+        print_learned(make_console(sys.stdout), document, evaluation, dry_run=dry_run)
 
 
 def _require(document: dict[str, Any], required: bool) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,7 +81,23 @@ def load_place(folder: Path) -> Place | Project:
 
 def notes(*, quiet: bool) -> Callable[[str], None]:
     """Return what prints a note on standard error, or nothing when quiet."""
-    return (lambda _: None) if quiet else lambda text: print(f"note: {text}", file=sys.stderr)
+    return (lambda _: None) if quiet else _note
+
+
+def _note(text: str) -> None:
+    """Print a note, wrapped between words on a terminal; the screen's own means take too long to load for this."""
+    line = f"note: {text}"
+    if sys.stderr.isatty():
+        width, indent = shutil.get_terminal_size().columns, " " * len("note: ")
+        line = textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    print(line, file=sys.stderr)
+
+
+def tell_of_compiling(say: Callable[[str], None]) -> None:
+    """Let a command say why it seems to stand still when it is the first on a machine to need a kernel."""
+    from understudy import compiling  # noqa: PLC0415
+
+    compiling.when_compiling = lambda: say("compiling kernels: once on this machine, up to 20 seconds or so")
 
 
 def emit(document: Any, *, as_json: bool, quiet: bool, render: Callable[[Any], RenderableType]) -> None:

@@ -109,6 +109,8 @@ def _record(values: Sequence[str]) -> dict[str, Any]:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise UsageError(f"{word!r} is not of the form KEY=VALUE", "Write for example age=41.")
+        if key in record:
+            raise UsageError(f"{key} is given twice, as {record[key]!r} and as {value!r}", "Give one of them.")
         record[key] = value
     return record
 

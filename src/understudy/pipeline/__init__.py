@@ -34,7 +34,8 @@ def learn(project: Project, progress: Progress | None = None, *, dry_run: bool =
     with _working(project, watch) as house:
         with _run(house) as run_id:
             workspace = Workspace(house.project)
-            extracted = extracting.extract(house.project, workspace, watch, check=_no_column_vanished(house))
+            check = _no_column_vanished(house, watch.note if dry_run else None)
+            extracted = extracting.extract(house.project, workspace, watch, check=check)
             source = transforming.transform_source(house.project)
             observed = transforming.observe(house.project, workspace, extracted, source, watch)
             document = _loaded(house, workspace, extracted, observed, source, watch, run_id, dry_run)
@@ -145,8 +146,11 @@ def _close_interrupted(house: House) -> None:
             house.catalog.update(entity.id, status="COMPLETED" if done else "FAILED", document=document)
 
 
-def _no_column_vanished(house: House) -> Callable[[Sequence[str]], None]:
-    """Take it for an accident, not a wish, when the same extract no longer gives what the champion learned from."""
+def _no_column_vanished(house: House, note: Callable[[str], None] | None = None) -> Callable[[Sequence[str]], None]:
+    """Take it for an accident, not a wish, when the same extract no longer gives what the champion learned from.
+
+    It is no more than a note to a run that will change nothing: what that makes, a person can let serve.
+    """
     asked = extracting.asked_of_extract(house.project)
 
     def check(columns: Sequence[str]) -> None:
@@ -157,11 +161,18 @@ def _no_column_vanished(house: House) -> Callable[[Sequence[str]], None]:
         if before.get("asked_of_extract") != asked:
             return
         vanished = [column["name"] for column in before["columns"] if column["name"] not in columns]
-        if vanished:
+        if not vanished:
+            return
+        found = (
+            f"the extract no longer gives {', '.join(map(repr, vanished))}, which the champion learned from; "
+            f"it gave {', '.join(map(repr, sorted(columns)))}"
+        )
+        if note is None:
             raise ExtractError(
-                f"the extract no longer gives {', '.join(map(repr, vanished))}, which the champion learned from; "
-                f"it gave {', '.join(map(repr, sorted(columns)))}",
-                "Bring the column back; or, if that is meant, change [extract] so that it no longer asks for it.",
+                found,
+                "Bring the column back; or, if that is meant, make a model without it by `understudy learn --dry-run`, "
+                "and let that one serve by `understudy promote`.",
             )
+        note(found)
 
     return check

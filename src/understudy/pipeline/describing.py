@@ -14,6 +14,7 @@ from understudy.ahead import ahead
 from understudy.datasource import Part
 from understudy.evaluation import TrainingSummary
 from understudy.pipeline.run import Described, Run
+from understudy.pipeline.workspace import Observed
 from understudy.promotion import Cells, RunFacts
 from understudy.promotion import Target as TargetFacts
 from understudy.schema import ModelType
@@ -24,6 +25,9 @@ from understudy.values import read_numbers, read_texts
 
 _DESCRIBED = (Part.TRAINING, Part.EVALUATION)
 """The parts that have statistics, 0 and 1."""
+
+MANY_LABELS, FEW_ROWS = 1_000, 5
+"""More labels than this, with fewer rows for each on average, are probably no classes."""
 
 MOSTLY = 0.5
 """Share of invalid cells from which an attribute's type is probably wrong."""
@@ -92,6 +96,13 @@ def _cells(column: pa.ChunkedArray) -> Cells:
     filled = pc.sum(pc.not_equal(read_texts(cells), "")).as_py() or 0
     numbers = np.count_nonzero(~np.isnan(read_numbers(cells).values))
     return Cells(filled / max(1, len(cells)), numbers / max(1, len(cells)))
+
+
+def odd_target(observed: Observed) -> Iterator[str]:
+    """Say when a target of classes looks as if it were a text of its own in nearly every row."""
+    labels, rows = len(observed.target.classes), observed.training
+    if labels > MANY_LABELS and rows < FEW_ROWS * labels:
+        yield f"{observed.target.name} has {labels:,} labels in {rows:,} training rows: is it a text?"
 
 
 def odd_attributes(insights: Insights) -> Iterator[str]:

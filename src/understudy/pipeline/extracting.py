@@ -71,6 +71,7 @@ def extract(
             write_rows(workspace.extracted, extraction.schema, counted())
         with storing(workspace.sample):
             pq.write_table(sample.table(), workspace.sample, compression="lz4", write_statistics=False)
+        progress.advance(extraction.rejected.count)  # the summary counts lines that could not be read, too
         report = _report(project, extraction, columns, keyed, digest, time.perf_counter() - began)
     workspace.finish(report)
     give_back()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from understudy.documents import plain
 from understudy.evaluation import Evaluation, summarise
 from understudy.model import Model
-from understudy.pipeline.describing import describe, odd_attributes, run_facts, training_summary
+from understudy.pipeline.describing import describe, odd_attributes, odd_target, run_facts, training_summary
 from understudy.pipeline.judging import CHAMPION, RowMemory, judge_challenger, rivals_of
 from understudy.pipeline.recording import (
     Remembered,
@@ -23,6 +23,7 @@ from understudy.pipeline.recording import (
 )
 from understudy.pipeline.run import Described, Run
 from understudy.pipeline.scoring import score_held_out
+from understudy.pipeline.workspace import Extracted
 from understudy.prediction import Predictor
 from understudy.promotion import First, RunFacts, Verdict
 from understudy.training import Task, Trainer, Training
@@ -50,7 +51,8 @@ def load_observations(run: Run, *, dry_run: bool) -> dict[str, Any]:
             keep_model(run, challenger, training, evaluation, remembered)
             keep_sources(run, described, evaluation)
     champion = rivals[CHAMPION].model_id if rivals else None
-    remarks = (*odd_attributes(described.training), *_ignored(training), *dropped)
+    odd = (*odd_target(run.observed), *odd_attributes(described.training))
+    remarks = (*_unreadable(run.extracted), *odd, *_ignored(training), *dropped)
     document = run_document(run, challenger, evaluation, champion, remarks)
     run.house.catalog.update(run.run_id, document=run_entity(run, document, dry_run=dry_run))
     document["verdict"] = _settle(run, verdict, champion, dry_run=dry_run)
@@ -89,6 +91,13 @@ def _learn(run: Run, aside: Executor) -> tuple[_Learned, Future[RowMemory]]:
 def _first(evaluation: Evaluation) -> First:
     """State what a first model, without a champion beside it, is judged by."""
     return First({name: v for name, v in evaluation.metrics.items() if v is not None}, evaluation.baseline)
+
+
+def _unreadable(extracted: Extracted) -> Iterator[str]:
+    """Name the first of the lines that could not be read."""
+    for first in extracted.unreadable_samples[:1]:
+        counted = "1 line" if extracted.unreadable == 1 else f"{extracted.unreadable:,} lines"
+        yield f"{counted} could not be read, the first: {first.file} line {first.line}: {first.reason}"
 
 
 def _ignored(training: Training) -> Iterator[str]:

@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from understudy.screen.words import Bar, columns, number
+from understudy.screen.words import Bar, columns, legible, number
 
 Floats = npt.NDArray[np.float64]
 
@@ -125,12 +125,12 @@ class _HeatMap:
         cell = _CELL if roomy else 1
         yield Text("rows: true class, columns: predicted, in the same order", style="dim")
         yield Text(_unit(roomy), style="dim")
-        heads = [name[: _CELL - 1] for name in names]
+        heads = [legible(name)[: _CELL - 1] for name in names]
         told = roomy and len(set(heads)) == len(heads)
         heading = "".join(f"{head if told else '':>{cell - 1}} " for head in heads) if roomy else " " * len(heads)
         yield Text(f"{'':<{_LABEL}}{heading}{'rows':>10}{'F1':>8}", style="dim", no_wrap=True, overflow="crop")
         for row, name in enumerate(names):
-            line = Text(f"{_short(name, _LABEL - 1):<{_LABEL}}", no_wrap=True, overflow="crop")
+            line = Text(f"{_short(legible(name), _LABEL - 1):<{_LABEL}}", no_wrap=True, overflow="crop")
             for column, share in enumerate(shares[row]):
                 line.append(_sign(share, cell), style=_shade(share, right=row == column))
             f1 = self.per_class.get(name, {}).get("f1")

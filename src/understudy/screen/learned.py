@@ -10,19 +10,19 @@ from rich.padding import Padding
 from rich.text import Text
 
 from understudy.screen.charts import heat_map, residual_histogram, roc, score_histogram
-from understudy.screen.words import columns, figure, metric_label, seconds, verdict
+from understudy.screen.words import columns, figure, legible, metric_label, note, seconds, verdict
 
 Document = Mapping[str, Any]
 
 
-def learn_summary(document: Document) -> RenderableType:
+def learn_summary(document: Document, *, dry_run: bool = False) -> RenderableType:
     """Show the document of `learn --json`: rows, metrics beside their baseline, verdict, who serves, time."""
     return Group(
         _rows(document["rows"]),
         Text(),
         _metrics(document),
         Text(),
-        _verdict(document["verdict"], document["model_id"]),
+        _verdict(document["verdict"], document["model_id"], dry_run=dry_run),
         Text(),
         _time(document["seconds"]),
     )
@@ -34,21 +34,24 @@ def export_lines(document: Document) -> str:
     return f"export AWS_ML_MODEL_ID={endpoint['name']}\nexport AWS_ML_PREDICTION_URL={endpoint['url']}"
 
 
-def print_learned(console: Console, document: Document, evaluation: Document | None = None) -> None:
-    """Print the summary and the evaluation's picture, then the export lines, whole, so that they can be copied."""
-    console.print(learn_summary(document))
+def print_learned(
+    console: Console, document: Document, evaluation: Document | None = None, *, dry_run: bool = False
+) -> None:
+    """Print the summary, the evaluation's picture and, whole, to be copied, the export lines where somebody serves."""
+    console.print(learn_summary(document, dry_run=dry_run))
     if evaluation and evaluation.get("per_class"):
         console.print()
         console.print(picture(evaluation))
     for remark in (*document.get("remarks", ()), *(alert["message"] for alert in document.get("alerts", ()))):
-        console.print(Text(f"note: {remark}", style="yellow"), soft_wrap=True)
-    console.print()
-    console.print(Text(export_lines(document)), soft_wrap=True)
+        console.print(note(remark))
+    if document["verdict"]["champion"] is not None:
+        console.print()
+        console.print(Text(export_lines(document)), soft_wrap=True)
 
 
 def evaluation_screen(document: Document) -> RenderableType:
     """Show the document of `evaluate --json`: metrics beside their baseline, alerts, and the picture of its type."""
-    alerts = [Text(f"note: {alert['message']}", style="yellow") for alert in document.get("alerts", ())]
+    alerts = [note(alert["message"]) for alert in document.get("alerts", ())]
     return Group(
         Text.assemble((f"{document['rows']:,} rows", "bold"), f"   {document.get('model_id', '')}"),
         Text(),
@@ -101,7 +104,7 @@ def gate_panel(document: Document) -> RenderableType:
         if document.get(key) is not None:
             table.add_row(label, f"{document[key]:,}")
     heading = Text.assemble(verdict(document["status"]), (f"  by {metric_label(name)}" if name else "", "dim"))
-    return Group(heading, *_reasons(document["reasons"]), Text(), table)
+    return Group(heading, *_reasons(document), Text(), table)
 
 
 def _rows(rows: Mapping[str, int]) -> RenderableType:
@@ -132,23 +135,28 @@ def _metrics(document: Document) -> RenderableType:
     return table
 
 
-def _verdict(given: Document, model_id: str) -> RenderableType:
+def _verdict(given: Document, model_id: str, *, dry_run: bool) -> RenderableType:
     champion, before = given.get("champion"), given.get("champion_before")
-    if champion is None:
+    if dry_run:
+        serves = f"A dry run: nothing was changed; {champion or 'nobody'} serves as before."
+    elif champion is None:
         serves = "Nobody serves yet."
     elif champion == before:
         serves = f"{champion} goes on serving."
     else:
         serves = f"{champion} serves now" + (f", in place of {before}." if before else ", the first champion.")
     return Group(
-        Text.assemble(verdict(given["status"]), f"  {model_id}"),
-        *_reasons(given["reasons"]),
+        Text.assemble("would be " if dry_run else "", verdict(given["status"]), f"  {model_id}"),
+        *_reasons(given),
         Padding(serves, (0, 0, 0, 2)),
     )
 
 
-def _reasons(reasons: Sequence[str]) -> list[RenderableType]:
-    return [Padding(Text(reason), (0, 0, 0, 2)) for reason in reasons]
+def _reasons(given: Document) -> list[RenderableType]:
+    """List a verdict's reasons, and what would settle it where that is known."""
+    settling = given.get("what_would_settle")
+    said = [*given["reasons"], *([f"what would settle it: {settling}"] if settling else [])]
+    return [Padding(Text(legible(text)), (0, 0, 0, 2)) for text in said]
 
 
 def _time(spent: Mapping[str, float]) -> RenderableType:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from understudy.screen.words import make_console, seconds
+from understudy.screen.words import make_console, note, seconds
 
 
 class Stages:
@@ -60,7 +60,7 @@ class Stages:
 
     def note(self, text: str) -> None:
         """Say something that a person should know, above the bar."""
-        self._say(Text(f"note: {text}", style="yellow"))
+        self._say(note(text))
 
     def _end(self, how: str = "") -> None:
         if not self._name:
@@ -71,9 +71,9 @@ class Stages:
         if self._bar is not None:
             self._bar.remove_task(self._bar.task_ids[-1])
 
-    def _say(self, text: Text) -> None:
+    def _say(self, shown: RenderableType) -> None:
         if not self._quiet:
-            self._console.print(text, soft_wrap=True)
+            self._console.print(shown)
 
 
 def _bar(console: Console) -> Progress:

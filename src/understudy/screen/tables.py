@@ -11,13 +11,16 @@ from rich.measure import Measurement
 from rich.padding import Padding
 from rich.text import Text
 
-from understudy.screen.words import Bar, columns, figure, metric_label, moment, number, title, verdict
+from understudy.screen.words import Bar, columns, figure, legible, metric_label, moment, number, title, verdict
 
 if TYPE_CHECKING:
     from understudy.inference import Inference
 
 SHORT_FINGERPRINT = 19
 """Characters of a fingerprint that are shown where there is no room: its method and 12 digits."""
+
+_SHORT, _FEW = 20, 3
+"""How many texts and numbers, and how many lists and records, are shown rather than counted."""
 
 Document = Mapping[str, Any]
 
@@ -35,7 +38,7 @@ def history_table(document: Document) -> RenderableType:
             )
         )
         said = [*entry.get("reasons", ()), _succession(entry)]
-        lines += [Padding(Text(text, style="dim"), (0, 0, 0, 4)) for text in said if text]
+        lines += [Padding(Text(legible(text), style="dim"), (0, 0, 0, 4)) for text in said if text]
     return Group(*lines)
 
 
@@ -52,6 +55,7 @@ def status_panel(document: Document) -> RenderableType:
         said = [
             moment(last.get("at") or last.get("finished_at")),
             str(last.get("status", "")),
+            _last_verdict(last, endpoint),
             str(last.get("run_id", "")),
         ]
         line = Text("  ".join(filter(None, said)))
@@ -67,6 +71,13 @@ def status_panel(document: Document) -> RenderableType:
     return Group(title(endpoint["name"]), table)
 
 
+def _last_verdict(last: Document, endpoint: Document) -> str:
+    """Tell how the last run was judged, and where that is not who serves: a dry run, or a hand has interfered since."""
+    champion = (endpoint.get("champion") or {}).get("model_id")
+    unserved = last.get("verdict") == "ADMITTED" and last.get("model_id") != champion
+    return f"{last.get('verdict') or ''}{', but does not serve' if unserved else ''}"
+
+
 def _place_panel(document: Document) -> RenderableType:
     """Show what a folder without a project keeps, and where it is served."""
     table = columns("", "")
@@ -78,7 +89,7 @@ def _place_panel(document: Document) -> RenderableType:
 
 
 def show_object(document: Document, heading: str = "object") -> RenderableType:
-    """Show any object whole, nested parts indented, numbers plain; long lists are counted.
+    """Show any object whole, nested parts indented, numbers plain; short lists entry by entry, long ones counted.
 
     Parameters
     ----------
@@ -108,7 +119,8 @@ def predictions_table(document: Document, top: int = 3) -> RenderableType:
         best = sorted(prediction["scores"].items(), key=lambda entry: -entry[1])[:top]
         for rank, (label, score) in enumerate(best):
             style = "bold" if label == prediction["label"] else "dim"
-            table.add_row("" if rank else f"{place:,}", Text(label, style=style), f"{score:.4f}", Bar(score, 20))
+            shown = Text(legible(label), style=style)
+            table.add_row("" if rank else f"{place:,}", shown, f"{score:.4f}", Bar(score, 20))
     return table
 
 
@@ -127,7 +139,7 @@ def guesses_table(inference: Inference, target_reason: str = "") -> RenderableTy
         reason = (
             f"{guess.reason} (guessed: {target_reason})" if guess.name == target and target_reason else guess.reason
         )
-        table.add_row(mark, Text(guess.name), kind, Text(reason))
+        table.add_row(mark, Text(legible(guess.name)), kind, Text(legible(reason)))
     for column in table.columns[:-1]:
         column.no_wrap = True
     return table
@@ -219,9 +231,28 @@ def _value(key: str, value: object) -> str:
     if isinstance(value, int | float):
         return figure(key, value) if isinstance(value, float) else f"{value:,}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        plain = all(isinstance(item, str | int | float) for item in value)
-        return ", ".join(str(item) for item in value) if plain and len(value) <= 20 else f"{len(value):,} entries"
+        return _list(value)
     return str(value)
+
+
+def _list(values: Sequence[object]) -> str:
+    """Write a short list, lists and records a line each; count a long one."""
+    if all(isinstance(item, str | int | float) for item in values):
+        return legible(", ".join(map(str, values))) if len(values) <= _SHORT else f"{len(values):,} entries"
+    return "\n".join(map(_entry, values)) if len(values) <= _FEW else f"{len(values):,} entries"
+
+
+def _entry(item: object) -> str:
+    """Write one list or record of a list on a line; of an alert its message, of what was rejected where and why."""
+    if not isinstance(item, Mapping):
+        return legible(_value("", item))
+    if "message" in item:
+        return legible(str(item["message"]))
+    if {"file", "line", "reason"} <= item.keys():
+        of_rows = item["file"] == "rows"  # rows without a usable target are counted as they were read
+        where = f"row {item['line']:,} of those read" if of_rows else f"{item['file']} line {item['line']:,}"
+        return legible(f"{where}: {item['reason']}")
+    return ", ".join(f"{str(key).replace('_', ' ')} {legible(_value(str(key), item[key]))}" for key in item)
 
 
 def _count(value: int | None) -> str:

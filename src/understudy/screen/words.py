@@ -132,6 +132,22 @@ def moment(text: str | None) -> str:
     return f"{at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def legible(text: str) -> str:
+    r"""Write what a label or a cell may hold so that it stays on its line: line breaks and other signs as escapes.
+
+    >>> legible("yes\nno, naïve")
+    'yes\\nno, naïve'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def note(text: str) -> Table:
+    """Return a note, wrapped between words beside its heading."""
+    table = Table.grid(padding=(0, 1), pad_edge=False)
+    table.add_row(Text("note:", style="yellow", no_wrap=True), Text(legible(text), style="yellow"))
+    return table
+
+
 @dataclass(frozen=True)
 class Bar:
     """A horizontal bar of whole and half cells; number signs where the terminal knows no blocks."""
