@@ -1,8 +1,8 @@
 """A load generator for HTTP on the loopback: keep-alive connections, ready-made requests, every answer looked at.
 
 Raw sockets and one epoll, because a client must be cheaper than the server that it measures; `Load.busy` says how much
-of its core it needed. Requests are whole byte strings, taken in turn, so that several hundred signed ones can be
-made before the clock runs.
+of its core it needed. Requests are byte strings, taken in turn, so that several hundred signed ones can be made before
+the clock runs; a request in pieces is sent by one call for each, as many clients do.
 
 `hammer` is a closed loop: every connection asks again as soon as it is answered, which finds the most that a server
 can do. `pace` is an open loop: requests are due at fixed times, and their latency counts from when they were *due*, so
@@ -25,6 +25,9 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _GOOD = b"HTTP/1.1 200"
 _PATIENCE = 10.0
 """Seconds after which a server that does not answer is given up."""
+
+Pieces = Sequence[bytes]
+"""A request as it is sent, piece after piece."""
 
 
 @dataclass
@@ -55,9 +58,10 @@ class _Connection:
         """When the request under way was sent, or was due."""
         self._pending = b""
 
-    def ask(self, request: bytes, since: float) -> None:
+    def ask(self, request: Pieces, since: float) -> None:
         self.since = since
-        self.socket.sendall(request)
+        for piece in request:
+            self.socket.sendall(piece)
 
     def answered(self) -> bool | None:
         """Read what has come; tell whether the answer was good, or None while it is not whole."""
@@ -75,7 +79,7 @@ class _Connection:
         return came.startswith(_GOOD)
 
 
-def hammer(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Load:
+def hammer(port: int, requests: Sequence[Pieces], connections: int, seconds: float) -> Load:
     """Ask as fast as the server answers, on so many connections at a time."""
     load, following = Load(), itertools.cycle(requests)
     clock, latencies = time.perf_counter, load.latencies
@@ -108,7 +112,7 @@ def hammer(port: int, requests: Sequence[bytes], connections: int, seconds: floa
     return load
 
 
-def pace(port: int, requests: Sequence[bytes], rate: float, seconds: float, connections: int = 32) -> Load:
+def pace(port: int, requests: Sequence[Pieces], rate: float, seconds: float, connections: int = 32) -> Load:
     """Ask at a steady rate, each request when it is due, on whichever connection is free."""
     load, following = Load(), itertools.cycle(requests)
     clock = time.perf_counter
@@ -145,7 +149,7 @@ def _close(connections: Iterable[_Connection]) -> None:
         connection.socket.close()
 
 
-def http_request(method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
-    """Write a whole request of HTTP/1.1."""
+def http_request(method: str, path: str, headers: dict[str, str], body: bytes) -> Pieces:
+    """Write a whole request of HTTP/1.1, to be sent in one piece."""
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+    return ("\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body,)

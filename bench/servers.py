@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from load import hammer
+from load import Pieces, hammer
 from measuring import Failed
 
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -36,7 +36,7 @@ class Server:
         self._log, self._environment = log, environment
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, requests: Callable[[], Sequence[bytes]]) -> float:
+    def start(self, requests: Callable[[], Sequence[Pieces]]) -> float:
         """Start; return the seconds until the first good answer. Raises Failed where none comes."""
         began = time.perf_counter()
         with self._log.open("ab") as log:

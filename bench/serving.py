@@ -8,6 +8,8 @@ A question has 20 attributes, all text; each server is asked in its own form, by
   for itself, the client the last; `client` says how busy that was: near 100 % it is the client that was measured.
 - *Latency*: 200 questions a second, each when it is due, nobody pinned; Understudy also while its own jobs process
   trains one model after the other.
+- *As boto3 sends it* is with all headers of the real client, of which each request has its own, and in two pieces, head
+  and body.
 - *Bare* is uvicorn with uvloop and httptools around a function that reads the body and returns a fixed answer: what
   remains to be gained is the distance to it.
 """
@@ -15,6 +17,7 @@ A question has 20 attributes, all text; each server is asked in its own form, by
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import json
 import os
@@ -29,9 +32,9 @@ from typing import Any
 
 import boto3
 from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.credentials import Credentials
-from load import Load, hammer, http_request, pace
+from load import Load, Pieces, hammer, http_request, pace
 from measuring import (
     BENCH,
     OURS,
@@ -65,10 +68,12 @@ RATE = 200
 JOBS = 100
 """Models in the queue while latency is measured: more than there is time for, so that one is always being trained."""
 BARE, SIGNED, BEARER, INVOCATIONS = "bare", "understudy signed", "understudy bearer", "understudy invocations"
+BOTO3 = "understudy boto3"
 WAYS = {
     BARE: "bare uvicorn, fixed answer",
     BEARER: "Understudy, REST with a token",
     SIGNED: "Understudy, Amazon ML's `Predict`, signed",
+    BOTO3: "Understudy, `Predict` as boto3 sends it",
     INVOCATIONS: "Understudy, `/invocations` as MLflow is asked",
     "fastapi": "FastAPI + scikit-learn by hand",
     "mlflow": "MLflow, scikit-learn",
@@ -81,7 +86,7 @@ class Door:
     """A server, and how one asks it."""
 
     server: Server
-    requests: Callable[[], Sequence[bytes]]
+    requests: Callable[[], Sequence[Pieces]]
     """Make all requests anew: signatures are good for a quarter of an hour."""
 
 
@@ -105,12 +110,12 @@ def write_rows(file: Path, rows: int, seed: int) -> list[dict[str, str]]:
     return kept
 
 
-def plain(path: str, documents: Sequence[object], **headers: str) -> list[bytes]:
+def plain(path: str, documents: Sequence[object], **headers: str) -> list[Pieces]:
     """Write one request for each document."""
     return [http_request("POST", path, {**KEPT_ALIVE, **headers}, json.dumps(each).encode()) for each in documents]
 
 
-def signed(records: Sequence[Mapping[str, str]], url: str, credentials: Credentials) -> list[bytes]:
+def signed(records: Sequence[Mapping[str, str]], url: str, credentials: Credentials) -> list[Pieces]:
     """Write `Predict` for each record, signed by botocore as boto3 does."""
     requests = []
     for record in records:
@@ -120,6 +125,36 @@ def signed(records: Sequence[Mapping[str, str]], url: str, credentials: Credenti
         SigV4Auth(credentials, "machinelearning", "us-east-1").add_auth(request)
         requests.append(http_request("POST", "/", dict(request.headers.items()), body))
     return requests
+
+
+def as_boto3_sends(records: Sequence[Mapping[str, str]], ml: Any) -> list[Pieces]:
+    """Write `Predict` for each record as boto3 does: with all its headers, new ones for each; head, then body.
+
+    Heads do not repeat where a client lives. So there should be more of them than a server may remember.
+    """
+    requests: list[Pieces] = []
+
+    def keep(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        """Keep what would be sent, and answer it: then it is not sent."""
+        headers = {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
+        host = {"Host": request.url.removeprefix("http://").rstrip("/"), "Accept-Encoding": "identity"}
+        lines = [f"{name}: {value}" for name, value in {**host, **headers}.items()]
+        requests.append(("\r\n".join(["POST / HTTP/1.1", *lines, "", ""]).encode(), request.body))
+        return AWSResponse(request.url, 200, {}, _Answer(b"{}"))
+
+    ml.meta.events.register("before-send.machinelearning.Predict", keep)
+    for record in records:
+        ml.predict(MLModelId="answers", Record=record, PredictEndpoint=ml.meta.endpoint_url)
+    ml.meta.events.unregister("before-send.machinelearning.Predict", keep)
+    return requests
+
+
+class _Answer(io.BytesIO):
+    """A body as botocore reads it."""
+
+    def stream(self) -> Iterator[bytes]:
+        """Give all of it."""
+        yield self.read()
 
 
 # Who is asked --------------------------------------------------------------------------------------------------------
@@ -136,7 +171,7 @@ def open_doors(folder: Path) -> dict[str, Door]:
 
 
 def _ours(folder: Path, records: list[dict[str, str]]) -> dict[str, Door]:
-    """Three doors of one server."""
+    """Four ways to ask one server."""
     credentials = _credentials(folder)
     server = Server(
         lambda port: [UNDERSTUDY, "serve", "--project", folder, "--port", port, "--workers", 1],
@@ -149,6 +184,7 @@ def _ours(folder: Path, records: list[dict[str, str]]) -> dict[str, Door]:
     return {
         BEARER: Door(server, lambda: rest),
         SIGNED: Door(server, lambda: signed(records, f"http://127.0.0.1:{server.port}", credentials)),
+        BOTO3: Door(server, lambda: as_boto3_sends(records * 4, clients(folder, server)[1])),
         INVOCATIONS: Door(server, lambda: invocations),
     }
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import socket
 import sys
 import threading
@@ -9,6 +10,7 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import boto3
 import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "bench"))  # last: its modules have everyday names
@@ -21,6 +23,7 @@ from many_classes import when_reached
 from measuring import Bar, Failed, Run, Spread, Table, number, pairwise, percentile, spend, told
 from plot import draw
 from servers import Server
+from serving import as_boto3_sends
 
 
 def a_run(**figures):
@@ -252,7 +255,25 @@ REQUEST = http_request("POST", "/", {"Host": "here"}, b"{}")
 
 def test_a_request_is_whole():
     """A request has its line, its headers, the length of its body, and the body."""
-    assert REQUEST == b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}"
+    assert REQUEST == (b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}",)
+
+
+def test_boto3_s_requests_are_its_own():
+    """What is sent as boto3 does has its headers, an id of its own in each, and comes in two pieces, head and body."""
+    ml = boto3.Session("id", "secret", region_name="us-east-1").client("machinelearning", endpoint_url="http://here:1")
+    (head, body), (other, _) = as_boto3_sends([{"x": "1"}, {"x": "2"}], ml)
+    assert head.startswith(b"POST / HTTP/1.1\r\nHost: here:1\r\nAccept-Encoding: identity\r\nX-Amz-Target: ")
+    assert head.endswith(b"Content-Length: %d\r\n\r\n" % len(body))
+    assert json.loads(body) == {"MLModelId": "answers", "Record": {"x": "1"}, "PredictEndpoint": "http://here:1"}
+    ids = [re.search(b"\r\namz-sdk-invocation-id: (.*)\r\n", each)[1] for each in (head, other)]
+    assert ids[0] != ids[1]
+
+
+def test_request_in_pieces_is_one_request():
+    """A request may be sent by several calls; it is answered once."""
+    with Answering() as server:
+        load = hammer(server.port, [(REQUEST[0][:20], REQUEST[0][20:])], 1, 0)
+    assert (load.failed, len(load.latencies)) == (0, 1)
 
 
 def test_a_closed_loop_counts_every_answer():

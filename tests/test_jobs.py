@@ -221,6 +221,32 @@ def _lives(pid):
     return False
 
 
+def test_job_whose_preparation_took_a_while_waits_for_the_next_step(stage):
+    """Whoever steps may have been told to end meanwhile: what jobs share is loaded in one step, used in the next."""
+    loading = iter([True])
+    stage.jobs = Jobs(
+        stage.catalog, stage.works, stage.folder / "scratch", at_a_time=2, prepare=lambda: next(loading, False)
+    )
+    stage.create("slow-one")
+    stage.create("slow-two")
+    assert stage.jobs.step()
+    assert (stage.jobs.busy, stage.status("slow-one")) == (0, "PENDING")
+    stage.jobs.step()
+    assert stage.jobs.busy == 2
+
+
+def test_scratch_that_cannot_be_looked_at_keeps_no_job_waiting(stage, monkeypatch):
+    """What is left behind is cleared away where that can be."""
+
+    def refused(_):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    stage.create("other")
+    assert stage.jobs.step()
+    assert stage.jobs.busy == 1
+
+
 def test_errand_runs_once_at_a_time(stage):
     """Something else to do runs beside the jobs, takes a place, and not twice under one name."""
     assert stage.jobs.run_errand("learn", lambda: time.sleep(30))

@@ -4,6 +4,8 @@ import shutil
 from unittest import mock
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from acceptance.conftest import learned, learned_once  # noqa: F401 - a project that has learned
@@ -12,7 +14,12 @@ from understudy import serving as module
 from understudy.config import Place, load
 from understudy.errors import StoreError
 from understudy.house import House, Storehouse
+from understudy.model import Model, Weights
+from understudy.prediction import Column, Predictor
+from understudy.recipe import fit, parse
+from understudy.schema import Attribute, AttributeType, ModelType, Schema
 from understudy.serving import Serving, wait_until, warm_up
+from understudy.target import Target
 
 RECORD = {"age": 61, "job": "nurse"}
 
@@ -231,6 +238,21 @@ def test_kernels_are_warmed_by_every_kind_of_attribute():
     warm_up()
     asked = " ".join(module._EVERYTHING)
     assert not [name for name in TRANSFORMATIONS if f"{name}(" not in asked and name != "normalize"]
+
+
+def test_model_in_memory_has_met_letters_beyond_ascii(tmp_path, monkeypatch):
+    """The lower case of such a letter is Arrow's, which would be loaded amid the first request that holds one."""
+    from understudy.recipe import makers  # noqa: PLC0415
+
+    monkeypatch.setattr(makers, "_LOWER", makers._Lower())
+    kinds = (Attribute("t", AttributeType.TEXT), Attribute("y", AttributeType.NUMERIC))
+    schema = Schema(kinds, target="y")
+    recipe = parse('{"outputs": ["lowercase(t)"]}', schema)
+    sample = pa.table({"t": ["One", "two"], "y": ["1", "2"]})
+    weights = Weights(np.zeros(1, np.uint64), np.zeros((1, 1), np.float32), np.zeros(1))
+    model = Model(Target("y", ModelType.REGRESSION), schema.names, schema, fit(recipe, schema, sample), weights)
+    module._warmed(Predictor("ml-1", model, (Column("t", "string"), Column("y", "string"))))
+    assert {ord("Ä"): "ä"} == makers._LOWER
 
 
 def test_loading_is_told_while_it_lasts(house):

@@ -86,9 +86,13 @@ class Jobs:
         scratch: Path,
         *,
         at_a_time: int,
-        prepare: Callable[[], object] = lambda: None,
+        prepare: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`prepare` is called before a job's process is begun: what it loads, all of them share."""
+        """`prepare` is called before a job's process is begun: what it loads, all of them share.
+
+        It tells whether there was anything to load. That takes a while, so the job is left to the next step then, which
+        its caller may not want any more.
+        """
         self._catalog = catalog
         self._works = works
         self._scratch = scratch
@@ -110,6 +114,8 @@ class Jobs:
         self._end_what_hangs()
         for job in unfinished:
             if self._is_free() and not self._is_at_work_on(job) and self._is_ready(job):
+                if self._prepare():
+                    break
                 self._start(job)
         return bool(unfinished or self._running)
 
@@ -159,7 +165,6 @@ class Jobs:
             return None
 
     def _start(self, job: Entity) -> None:
-        self._prepare()
         started = self._amend(job, _begun)
         if started.status == "INPROGRESS" and started.created_at == job.created_at:
             folder = self._scratch / uuid.uuid4().hex
@@ -212,8 +217,9 @@ class Jobs:
         """Remove every folder that no process of ours has to itself.
 
         A job of a killed server outlives it for a moment, and may write where all was cleared away: look each time.
+        A disk that cannot be looked at keeps no job waiting.
         """
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             for folder in set(self._scratch.iterdir()) - {running.folder for running in self._running}:
                 shutil.rmtree(folder, ignore_errors=True)
 

@@ -209,8 +209,9 @@ class _Look:
 
 
 def _warmed(predictor: Predictor) -> Predictor:
-    """Let a model answer an empty record, so that nobody waits for what it makes only when it is first asked."""
+    """Let a model answer some records, so that nobody waits for what it makes only when it is first asked."""
     predictor.score_texts({})
+    predictor.score_texts_at_once(dict.fromkeys(predictor.model.schema.names, "Ä"))  # beyond ASCII, Arrow is loaded
     with contextlib.suppress(Exception):  # a project's own function may want more than an empty record
         predictor.predict([{}])
     return predictor

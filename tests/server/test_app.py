@@ -11,7 +11,7 @@ from server.signing import arrived
 from understudy.server import app as app_module
 from understudy.server import http as http_module
 from understudy.server.app import App, Doors, door_of
-from understudy.server.http import Request, Response, TooLarge
+from understudy.server.http import Request, Response, TooLarge, Unfinished
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=AKIA/20261123/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=00"
 
@@ -363,6 +363,23 @@ def test_mistake_of_ours_is_logged_and_never_told(error, caplog):
     if error is not TooLarge:
         assert caller.status == 500
         assert "a mistake of Understudy's own at GET /v1/x" in caplog.text
+
+
+def test_what_is_not_answered_at_once_says_why_to_those_who_look(caplog):
+    """A request that fails the short way goes the usual one, which answers for it; a mistake of ours can be found."""
+
+    def fails(_whole):
+        raise KeyError("mistaken")
+
+    app = App(Doors(*[answering(Response(200)).app] * 3, is_rest=lambda path: True, at_once=fails))
+    asked = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+    with caplog.at_level(logging.DEBUG):
+        assert app.at_once(asked) is None
+    assert "mistaken" in caplog.text
+    with pytest.raises(Unfinished):
+        app.at_once(asked.removesuffix(b"{}"))
+    app.draining = True
+    assert app.at_once(asked.removesuffix(b"{}")) is None
 
 
 def test_other_protocols_are_refused():

@@ -13,6 +13,7 @@ import pytest
 
 from acceptance.stage import understudy
 from understudy.errors import ConfigError, NotFound, StoreError, UsageError
+from understudy.server import keys as keys_module
 from understudy.server import watched
 from understudy.server.keys import Caller, open_keys
 from understudy.server.presence import announced
@@ -150,6 +151,16 @@ def test_secrets_and_tokens_are_bearers(home):
     for text in ("", key.id, token[:-1], key.secret + " ", "ü", "\udcff"):
         assert keys.bearer(text) is None
         assert keys.by_secret(text) is None
+
+
+def test_long_texts_are_not_remembered(home):
+    """Who shows texts that can be no secret fills no memory with them; they are nobody, as any."""
+    keys = open_keys(home)
+    keys.bearer("x")
+    before = keys_module._remembered_digest.cache_info().currsize
+    for number in range(10):
+        assert keys.bearer("x" * 50_000 + str(number)) is None
+    assert keys_module._remembered_digest.cache_info().currsize == before
 
 
 def test_tokens_are_kept_as_digests(home):

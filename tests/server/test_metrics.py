@@ -71,6 +71,23 @@ asyncio.run(serve())
     assert 'understudy_predictions_total{endpoint="calls"} 3000.0' in lines
 
 
+def test_loop_that_ends_early_ends_no_counting(tmp_path):
+    """What a loop left uncounted when it was closed, the next one counts."""
+    counted = """
+import asyncio
+from understudy.server import metrics
+
+async def serve(seconds):
+    metrics.count_predictions("calls", 1)
+    await asyncio.sleep(seconds)
+
+asyncio.run(serve(0))
+asyncio.run(serve(2 * metrics.LAG_SECONDS))
+assert not any(metrics._records.values())
+"""
+    _run(tmp_path, counted)
+
+
 def test_processes_tell_the_sum(tmp_path):
     """With a folder to count into, each process tells what all have counted, those that have ended included."""
     told = _run(tmp_path, COUNTS), _run(tmp_path, COUNTS + TELLS)

@@ -49,6 +49,18 @@ def test_short_slices_are_asked_for_and_nothing_else():
     assert asked("batch")[:2] == (os.SCHED_BATCH, lower)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux is asked")
+@pytest.mark.parametrize("name", ["sched_getscheduler", "getpriority"])
+def test_system_that_forbids_asking_is_left_alone(monkeypatch, name):
+    """Where musl or a sandbox refuses one of the calls, a worker starts all the same."""
+
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(prompt.os, name, refused)
+    prompt.be_prompt()
+
+
 def test_other_systems_are_not_asked(monkeypatch):
     """Where the call is not known, nothing is done."""
     monkeypatch.setattr(prompt.platform, "machine", lambda: "other")

@@ -2,14 +2,22 @@
 
 import asyncio
 import contextlib
+import gc
+import socket
+import struct
+import weakref
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from understudy.server import protocol
+from understudy.server.http import Unfinished
 from understudy.server.protocol import Protocol
 
-ASKED = b"POST / HTTP/1.1\r\nHost: x\r\nX-One: 1\r\nContent-Length: 3\r\n\r\nabc"
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nX-One: 1\r\nContent-Length: 3\r\n\r\n"
+ASKED = HEAD + b"abc"
+HEADERS = [(b"host", b"x"), (b"x-one", b"1"), (b"content-length", b"3")]
 
 
 class Application:
@@ -22,6 +30,8 @@ class Application:
 
     def at_once(self, data):
         """Answer without ASGI."""
+        if self.answers_at_once and data == HEAD:
+            raise Unfinished
         if not self.answers_at_once or data != ASKED:
             return None
         self.seen.append(("at once", data))
@@ -79,7 +89,7 @@ def test_whole_request_is_answered_at_once():
     assert application.seen == [("at once", ASKED)]
 
 
-@pytest.mark.parametrize("cut", [1, 7, 16, 20, *range(len(ASKED) - 8, len(ASKED))])
+@pytest.mark.parametrize("cut", [1, 7, 16, 20, *range(len(ASKED) - 8, len(HEAD)), *range(len(HEAD) + 1, len(ASKED))])
 def test_request_in_pieces_goes_through_asgi(cut):
     """Wherever a request is cut in two, it is answered once and whole; and so is the one after it, at once again."""
     application = Application()
@@ -87,8 +97,112 @@ def test_request_in_pieces_goes_through_asgi(cut):
     head = b"HTTP/1.1 200 OK\r\ndate: today\r\ncontent-length: 3\r\n\r\n"
     assert answered == head + b"ABC" + head + b"abc"
     assert (ended, requests) == (False, 2)
-    headers = [(b"host", b"x"), (b"x-one", b"1"), (b"content-length", b"3")]
-    assert application.seen == [("ASGI", b"/", headers, b"abc"), ("at once", ASKED)]
+    assert application.seen == [("ASGI", b"/", HEADERS, b"abc"), ("at once", ASKED)]
+
+
+def test_head_that_comes_alone_is_held_for_its_body():
+    """As many clients send it, a request is answered at once when its body is here, again and again."""
+    application = Application()
+    answered, ended, requests = told(application, HEAD, b"abc", HEAD, b"abc", ASKED)
+    assert answered == b"HTTP/1.1 200 OK\r\ndate: today\r\ncontent-length: 3\r\n\r\nabc" * 3
+    assert (ended, requests) == (False, 3)
+    assert application.seen == [("at once", ASKED)] * 3
+
+
+@pytest.mark.parametrize("body", [(b"a", b"bc"), (b"abcPOST /", ASKED[6:]), (b"xyz",), (b"abc" + ASKED,)])
+def test_what_was_held_and_is_not_answered_at_once_goes_through_asgi(body):
+    """A body in pieces, with the next request behind it, or one that a model does not answer: nothing is lost."""
+    application = Application()
+    answered, ended, requests = told(application, HEAD, *body)
+    letters = b"".join(body)[:3]
+    assert application.seen[0] == ("ASGI", b"/", HEADERS, letters)
+    assert answered.split(b"\r\n\r\n")[1][:3] == letters.upper()
+    assert (ended, requests, len(application.seen)) == (False, *[1 + (len(b"".join(body)) > 3)] * 2)
+
+
+def test_head_is_held_for_a_while_only(monkeypatch):
+    """A body that does not come soon is waited for by ASGI, with its limits."""
+    monkeypatch.setattr(protocol, "HELD_SECONDS", 0.02)
+    application = Application()
+    answered, ended, requests = told(application, HEAD, b"", b"", b"abc", ASKED, pause=0.06)
+    assert answered.count(b"HTTP/1.1 200 OK") == 2
+    assert (ended, requests) == (False, 2)
+    assert application.seen == [("ASGI", b"/", HEADERS, b"abc"), ("at once", ASKED)]
+
+
+def test_head_that_is_held_is_awaited_no_more(monkeypatch):
+    """The time that a head may take has an end where it came, late, its body yet to come."""
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.12)
+    answered, ended, requests = told(Application(), b"", HEAD, b"abc", pause=0.08)
+    assert (answered.count(b"abc"), ended, requests) == (1, False, 1)
+
+
+def test_idle_clock_spares_who_has_sent_a_head():
+    """A connection whose head is held is not idle: it is not closed while the body is awaited."""
+    answered, _, requests = told(Application(), ASKED, HEAD, b"abc", pause=0.08, timeout_keep_alive=0.12)
+    assert (answered.count(b"abc"), requests) == (2, 2)
+
+
+def test_server_that_ends_answers_what_was_held():
+    """A head that is held when connections are closed goes the usual way first, which waits for its body."""
+
+    async def run():
+        config = uvicorn.Config(application, ws="none", lifespan="off", log_config=None, proxy_headers=False)
+        config.load()
+        made = Protocol(config=config, server_state=ServerState(), app_state={})
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: made, "127.0.0.1")
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(HEAD)
+        while not made._held:
+            await asyncio.sleep(0.001)
+        made.shutdown()
+        writer.write(b"abc")
+        answered = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        server.close()
+        return answered
+
+    application = Application()
+    assert asyncio.run(run()).endswith(b"\r\n\r\nABC")
+    assert application.seen == [("ASGI", b"/", HEADERS, b"abc")]
+
+
+@pytest.mark.parametrize("sent", [ASKED, ASKED.replace(b"abc", b"xyz"), HEAD], ids=["at once", "ASGI", "held"])
+def test_connection_that_breaks_off_is_forgotten(sent):
+    """A client that resets its connection leaves nothing in memory, no clock that holds it included."""
+
+    async def run():
+        config = uvicorn.Config(Application(), ws="none", lifespan="off", log_config=None, proxy_headers=False)
+        config.load()
+        config.timeout_keep_alive = 3600
+        state, alive, lost = ServerState(), [], []
+
+        class Watched(Protocol):
+            def connection_lost(self, exc):
+                super().connection_lost(exc)
+                lost.append(type(exc))
+
+        def connected():
+            made = Watched(config=config, server_state=state, app_state={})
+            alive.append(weakref.ref(made))
+            return made
+
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(connected, "127.0.0.1")
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(sent)
+        await asyncio.sleep(0.05)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        while not lost:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        gc.collect()
+        server.close()
+        return lost, [ref() for ref in alive]
+
+    assert asyncio.run(run()) == ([ConnectionResetError], [None])
 
 
 def test_request_that_is_not_answered_at_once_goes_through_asgi():
@@ -97,8 +211,7 @@ def test_request_that_is_not_answered_at_once_goes_through_asgi():
     answered, ended, requests = told(application, ASKED)
     assert answered.endswith(b"\r\n\r\nABC")
     assert (ended, requests) == (False, 1)
-    headers = [(b"host", b"x"), (b"x-one", b"1"), (b"content-length", b"3")]
-    assert application.seen == [("ASGI", b"/", headers, b"abc")]
+    assert application.seen == [("ASGI", b"/", HEADERS, b"abc")]
 
 
 def test_requests_on_one_connection_are_answered_in_their_order():

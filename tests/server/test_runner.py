@@ -1,10 +1,14 @@
 """The process that does jobs: what it loads, and when it gives that back."""
 
+import os
+import time
+
 import pytest
 
 from understudy.config import Place
 from understudy.server import runner
 from understudy.server.settings import Opened, settings_for
+from understudy.server.sweeping import sweep, sweep_is_due
 
 
 @pytest.fixture
@@ -39,3 +43,37 @@ def test_process_without_jobs_stays_and_loads_nothing(settings, monkeypatch):
     assert next(waited, None) is None
     assert not working.is_done
     opened.stores[0].catalog.close()
+
+
+def test_sweep_is_due_by_the_hour_whoever_swept(settings, monkeypatch):
+    """A process that lives for less than an hour sweeps when the last sweep, of any process, is an hour ago."""
+    begun = []
+    monkeypatch.setattr(runner.Jobs, "run_errand", lambda _, name, __: begun.append(name) or True)
+
+    def live():
+        begun.clear()
+        opened = Opened(settings)
+        steps = iter([True] * 5)
+        runner._Runner(settings, opened, runner._works(opened)).work(lambda _: next(steps, False))
+        opened.stores[0].catalog.close()
+        return begun
+
+    assert live() == ["sweep"]
+    sweep(settings)
+    assert live() == []
+    stamp = settings.folder / "swept"
+    for hours, due in ((0.9, False), (1.1, True), (-1.0, True)):
+        os.utime(stamp, (then := time.time() - hours * 3600, then))
+        assert sweep_is_due(settings) == due
+        assert live() == ["sweep"] * due
+
+
+def test_sweep_waits_for_a_place(settings, monkeypatch):
+    """One for which no process is free now is begun as soon as one is, and then not again at once."""
+    tried = []
+    monkeypatch.setattr(runner.Jobs, "run_errand", lambda _, name, __: tried.append(name) or len(tried) == 3)
+    steps = iter([True] * 5)
+    opened = Opened(settings)
+    runner._Runner(settings, opened, runner._works(opened)).work(lambda _: next(steps, False))
+    opened.stores[0].catalog.close()
+    assert tried == ["sweep"] * 3

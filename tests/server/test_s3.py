@@ -7,6 +7,7 @@ import io
 import json
 import random
 import socket
+import threading
 import time
 import tracemalloc
 import zlib
@@ -22,6 +23,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from server.s3_server import S3Server
+from understudy.server import checksums
 from understudy.server.signature import presign
 from understudy.store.uploads import Uploads
 
@@ -151,6 +153,28 @@ def test_wrong_checksums_keep_nothing(s3, server, bucket):
     assert body_of(s3, bucket, "k") == b"before"
     assert server.blobs() == before
     assert server.staged() == []
+
+
+@pytest.mark.parametrize("algorithm", ["crc32c", "crc64nvme"])
+def test_checksum_of_a_document_keeps_nobody_waiting(server, s3, bucket, algorithm, monkeypatch):
+    """What may load a compiler runs in a thread, for a small document, too; its checksum is held against it."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    threads, advance = [], checksums._advance
+
+    def advanced(*given):
+        threads.append(threading.current_thread())
+        return advance(*given)
+
+    monkeypatch.setattr(checksums, "_advance", advanced)
+    document = b"<Delete><Object><Key>k</Key></Object></Delete>"
+    right = checksums.SUMS[algorithm]()
+    right.update(document)
+    for value, status in ((bytes(len(right.digest())), 400), (right.digest(), 200)):
+        headers = {f"x-amz-checksum-{algorithm}": base64.b64encode(value).decode()}
+        digest = hashlib.sha256(document).hexdigest()
+        assert raw(server, "POST", f"/{bucket}?delete", document, digest, headers)[0] == status
+    assert [thread.name.partition("_")[0] for thread in threads[1:]] == ["s3", "s3"]
+    assert code_of(s3.get_object, Bucket=bucket, Key="k") == "NoSuchKey"
 
 
 def test_headers_are_kept(s3, bucket):

@@ -19,13 +19,13 @@ from understudy.errors import Busy, StoreError
 from understudy.server.http import BodyLost, Ready, Request, Response, TooLarge, ready_json, request_id
 from understudy.server.keys import Key, Keys
 from understudy.server.signature import JSON_ERRORS, SignatureError, check_claim, presign, verify
-from understudy.server.threads import CHANGING, READING
+from understudy.server.threads import CHANGING, PREDICTING, READING
 from understudy.server.whole import Whole
 from understudy.service.context import Call, Service
 from understudy.service.faults import Fault, InternalServerException, InvalidInputException
 from understudy.service.operations import OPERATIONS, Operation
 from understudy.service.predicting import RECORD_LIMIT, in_memory, plain_request, predicted_at_once
-from understudy.service.views import Answer
+from understudy.serving import Served
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ LOG_URL_SECONDS = 3600
 """How long the url of a log can be opened."""
 
 _MEDIA_TYPE = "application/x-amz-json-1.1"
-_READY = f"content-type: {_MEDIA_TYPE}\r\nx-amzn-requestid: {{}}\r\n".format
+_READY = b"content-type: %b\r\nx-amzn-requestid: %%b\r\n" % _MEDIA_TYPE.encode()
 
 _PAUSES = (0.05, 0.2, 0.8)
 """Seconds between attempts while another process holds the catalog."""
@@ -102,12 +102,13 @@ async def answer(door: Door, request: Request) -> Response:
 
 def at_once(door: Door, whole: Whole) -> Ready | None:
     """Answer a `Predict` by a model in memory; None, or any error, where it must go the usual way."""
-    head, signature, body = whole
-    if head.request.headers.get("x-amz-target") != PREDICT or len(body) > RECORD_LIMIT:
+    head, own, signature, body = whole
+    if head.signable is None or head.request.headers.get("x-amz-target") != PREDICT:
         return None
-    head.signable.check(signature, body, door.keys, datetime.now(UTC))  # any role may predict
-    answered = _answered_from_memory(door.service, body)
-    return None if answered is None else ready_json(answered, _READY(request_id()).encode())
+    head.signable.check(own, signature, body, door.keys, datetime.now(UTC))  # any role may predict
+    asked = _asked_of_memory(door.service, body)
+    answered = None if asked is None else predicted_at_once(*asked)
+    return None if answered is None else ready_json(answered, _READY % request_id().encode())
 
 
 async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, Any]:
@@ -117,21 +118,24 @@ async def _answered(door: Door, request: Request, body: bytes) -> Mapping[str, A
     if key.role == "predict" and operation.name != "Predict":
         raise _Refused("AccessDeniedException", f"The key {key.name!r} may call Predict only, not {operation.name}.")
     call = _call(door, request, key, now)
+    threads = CHANGING if operation.name in SETTLING else READING
     if operation.name == "Predict":
         _refuse_large(body)
-        answered = _answered_from_memory(door.service, body)
-        if answered is not None:
-            return answered
-    threads = CHANGING if operation.name in SETTLING else READING
+        asked = _asked_of_memory(door.service, body)
+        if asked is not None:
+            answered = predicted_at_once(*asked)  # sooner than a thread had it in hand
+            if answered is not None:
+                return answered
+            threads = PREDICTING
     answer: Mapping[str, Any] = await threads.run(_run, door.service, operation, call, body)
     return answer
 
 
-def _answered_from_memory(service: Service, body: bytes) -> Answer | None:
-    """Answer a usual `Predict` by a model in memory, sooner than a thread had it in hand; None where a thread must."""
+def _asked_of_memory(service: Service, body: bytes) -> tuple[Served, dict[str, str]] | None:
+    """Return the model in memory that a usual `Predict` names, and its record; None where anything is unusual."""
     asked = plain_request(body) if len(body) <= RECORD_LIMIT else None
     served = None if asked is None else in_memory(service, asked.ml_model_id)
-    return None if asked is None or served is None else predicted_at_once(served, asked.record)
+    return None if asked is None or served is None else (served, asked.record)
 
 
 def _is_small(request: Request) -> bool:

@@ -23,6 +23,7 @@ from understudy.server.http import (
     Response,
     Slow,
     TooLarge,
+    Unfinished,
     json_response,
 )
 from understudy.server.signature import claimed_service, is_version_2
@@ -88,7 +89,10 @@ class App:
         try:
             whole = read_whole(data)
             return None if whole is None else self._doors.at_once(whole)
+        except Unfinished:
+            raise
         except Exception:  # noqa: BLE001 - the usual way meets it again, and answers
+            _LOG.debug("a request is not answered at once", exc_info=True)
             return None
 
     async def _answer(self, request: Request) -> Response | None:

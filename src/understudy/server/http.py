@@ -37,6 +37,10 @@ class Slow(BodyLost):
     """The client sends nothing, or not all, for too long."""
 
 
+class Unfinished(Exception):
+    """Of a request that could be answered at once, the head is here, and the body may come any moment."""
+
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 

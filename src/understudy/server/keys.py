@@ -39,7 +39,9 @@ TOKEN_PREFIX = "ust_"  # noqa: S105 - what tokens begin with, for people and sca
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_SECRET = re.compile(r"[!-~]{1,256}")
+_LONGEST_SECRET = 256
+"""Characters of a key's secret; a token has fewer, and what is longer is not worth being remembered."""
+_SECRET = re.compile(rf"[!-~]{{1,{_LONGEST_SECRET}}}")
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -121,7 +123,7 @@ class Keys:
         return self._keys.content().by_digest.get(_digest(secret))
 
     def bearer(self, text: str) -> Caller | None:
-        """Return who asks with a key's secret or with a token; takes the same time whatever is wrong with it."""
+        """Return who asks with a key's secret or with a token; both are looked up as `by_secret` does."""
         key = self.by_secret(text)
         if key is not None:
             return key.caller
@@ -230,9 +232,15 @@ def open_keys(folder: Path) -> Keys:
     return Keys(folder)
 
 
-@lru_cache(256)
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+def _digest(text: str) -> str:
+    return _remembered_digest(text) if len(text) <= _LONGEST_SECRET else _made_digest(text)
+
+
+def _made_digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+_remembered_digest = lru_cache(256)(_made_digest)
 
 
 def _new_id() -> str:

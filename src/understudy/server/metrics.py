@@ -68,8 +68,8 @@ LAG_SECONDS = 0.1
 _seconds: defaultdict[tuple[str, str, int], deque[float]] = defaultdict(deque)
 _records: defaultdict[str, deque[int]] = defaultdict(deque)
 """What is yet to be counted, by what it is counted under: many at a time, outside of any request, cost a fraction."""
-_is_due = False
-"""Whether somebody will count what waits."""
+_counting: asyncio.AbstractEventLoop | None = None
+"""The loop that will count what waits, unless it is closed before."""
 
 
 def record(door: str, operation: str, status: int, seconds: float) -> None:
@@ -86,20 +86,21 @@ def count_predictions(endpoint: str, records: int) -> None:
 
 def _count_soon() -> None:
     """Count what waits after LAG_SECONDS; at once where no loop runs."""
-    global _is_due  # noqa: PLW0603 - as what waits, it is the process's
-    if _is_due:
+    global _counting  # noqa: PLW0603 - as what waits, it is the process's
+    if _counting is not None and not _counting.is_closed():
         return
-    _is_due = True
     try:
-        asyncio.get_running_loop().call_later(LAG_SECONDS, _count)
+        _counting = asyncio.get_running_loop()
     except RuntimeError:
         _count()
+    else:
+        _counting.call_later(LAG_SECONDS, _count)
 
 
 def _count() -> None:
     """Count what waits. Any thread may: what one of them takes, no other finds."""
-    global _is_due  # noqa: PLW0603
-    _is_due = False  # first of all: what comes from now on is counted next time, if not now
+    global _counting  # noqa: PLW0603
+    _counting = None  # first of all: what comes from now on is counted next time, if not now
     for (door, operation, status), waiting in list(_seconds.items()):
         if spent := list(_taken(waiting)):
             _REQUESTS.labels(door, operation, str(status)).inc(len(spent))

@@ -7,6 +7,7 @@ systems do not mind being asked). Neither Python nor most C libraries know that 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -24,6 +25,11 @@ _ATTRIBUTES = struct.Struct("IIQiIQQQ")
 
 def be_prompt() -> None:
     """Ask for short slices of time for this thread and those that it starts; where that cannot be, nothing changes."""
+    with contextlib.suppress(OSError):  # musl knows no schedulers, and a sandbox may forbid that they are asked about
+        _ask()
+
+
+def _ask() -> None:
     if sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_OTHER:
         return
     call = _SCHED_SETATTR.get(platform.machine())

@@ -2,8 +2,9 @@
 
 The short way: a request that came whole, which a model in memory can answer, is answered where it was read. A parser
 that calls back for every header, a task, a queue of messages and two turns of the loop would take longer than the
-answer (`docs/decisions/0025-predictions-at-once.md`). Everything else, and whatever is wrong with a request, goes the
-usual way through the parser and ASGI.
+answer (`docs/decisions/0025-predictions-at-once.md`). Many clients send head and body one after the other: a plain head
+that comes alone is held for its body. Everything else, and whatever is wrong with a request, goes the usual way through
+the parser and ASGI.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from understudy.server.http import Ready
+from understudy.server.http import Ready, Unfinished
 
 HEAD_SECONDS = 60.0
 """How long a request's head may take to arrive."""
 HEAD_BYTES = 64 * 1024
 """How long a request's head may be, and what follows a body; about: what came together with its end is not counted."""
 
+HELD_SECONDS = 1.0
+"""How long a head that came alone is held for its body, before it goes the usual way."""
+
 AtOnce = Callable[[bytes], Ready | None]
 """Answers what has come where that is exactly one request.
 
-None where it must go the usual way; then nothing has happened yet.
+None where it must go the usual way; then nothing has happened yet. Raises Unfinished where it should be asked again,
+when more has come.
 """
 
 
@@ -41,8 +46,11 @@ class Protocol(HttpToolsProtocol):
         """Whether a request has begun to arrive and has not ended."""
         self._loose_bytes = 0
         """Received since the last that was worth something: a whole head, a piece of a body, the end of a request."""
-        self._answered_at = 0.0
-        """When the latest answer was given the short way."""
+        self._held = b""
+        """The head of a request that awaits its body; nobody has read it yet."""
+        self._held_timer: asyncio.TimerHandle | None = None
+        self._active_at = 0.0
+        """When the latest answer was given, or head held, the short way."""
         self._said: list[tuple[bytes, bytes]] | None = None
         """The headers in each head that `_opening` says."""
         self._opening = b""
@@ -55,15 +63,32 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._head_is_here()
+        self._taken()
+        self._unset_keepalive_if_required()  # uvicorn leaves it where a connection breaks off, and this with it
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """End when all that came is answered."""
+        self._go_on()
+        super().shutdown()
+
     def data_received(self, data: bytes) -> None:
-        """Answer what has come, or read it; refuse what is neither body nor answer, nor ends."""
+        """Answer what has come, hold it for the rest, or read it."""
+        if self._held:
+            data = self._taken() + data
         if self._is_between_requests():
-            answer = self._at_once(data)
+            try:
+                answer = self._at_once(data)
+            except Unfinished:
+                self._hold(data)
+                return
             if answer is not None:
                 self._give(answer)
                 return
+        self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        """Read what goes the usual way; refuse what is neither body nor answer, nor ends."""
         self._loose_bytes += len(data)
         super().data_received(data)
         if self._in_head and self._head_timer is None:
@@ -100,7 +125,7 @@ class Protocol(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """End a connection that is idle; to set the clock anew for each answer of the short way would cost too much."""
-        idle_at = self._answered_at + self.timeout_keep_alive
+        idle_at = self._active_at + self.timeout_keep_alive
         if idle_at > self.loop.time():
             self.timeout_keep_alive_task = self.loop.call_at(idle_at, self.timeout_keep_alive_handler)
         else:
@@ -116,6 +141,27 @@ class Protocol(HttpToolsProtocol):
             and not self.transport.is_closing()
         )
 
+    def _hold(self, head: bytes) -> None:
+        """Hold a head for its body, a while; a head that is here is not waited for any more."""
+        self._head_is_here()
+        self._held = head
+        self._held_timer = self.loop.call_later(HELD_SECONDS, self._go_on)
+        self._active_at = self.loop.time()
+
+    def _taken(self) -> bytes:
+        """Return what is held, which then is no more."""
+        if self._held_timer is not None:
+            self._held_timer.cancel()
+            self._held_timer = None
+        held, self._held = self._held, b""
+        return held
+
+    def _go_on(self) -> None:
+        """Let what is held go the usual way."""
+        held = self._taken()
+        if held and not self.transport.is_closing():
+            self._read(held)
+
     def _give(self, answer: Ready) -> None:
         """Send an answer of the short way."""
         self._head_is_here()
@@ -125,7 +171,7 @@ class Protocol(HttpToolsProtocol):
             self._opening = b"".join([b"HTTP/1.1 200 OK\r\n", *(b"%b: %b\r\n" % header for header in said)])
         self.transport.write(self._opening + answer)
         self.server_state.total_requests += 1
-        self._answered_at = self.loop.time()
+        self._active_at = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler

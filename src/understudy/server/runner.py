@@ -19,7 +19,7 @@ from understudy.house import House
 from understudy.jobs import Jobs, Work
 from understudy.schedule import due_at
 from understudy.server.settings import Opened, Settings
-from understudy.server.sweeping import sweep
+from understudy.server.sweeping import sweep, sweep_is_due
 from understudy.service.work import WORK, Workshop, computing
 from understudy.serving import warm_up
 from understudy.store.buckets import Buckets
@@ -34,8 +34,8 @@ _IDLE_SECONDS = 0.3
 """How often is looked for jobs while there are none."""
 _LOOK_SECONDS = 1.0
 """How often the schedules are looked at."""
-_SWEEP_SECONDS = 3600.0
-"""How often what killed writers left behind is cleared away."""
+_SWEEP_LOOK_SECONDS = 60.0
+"""How often is looked whether it is time to sweep; no longer than this process lives after a job."""
 _IN_VAIN_SECONDS = 30.0
 """How long after a run that could not even be put on record the next is tried."""
 _TOLD_SECONDS = 60.0
@@ -83,7 +83,7 @@ class _Runner:
         self._begun: dict[str, tuple[str | None, float]] = {}
         """By project: the newest run on record when the last one was begun, and when that was."""
         self._next_look = time.monotonic()
-        self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+        self._next_sweep_look = time.monotonic()
         self._pause = _STEP_SECONDS
         self._is_loaded = False
         self._needed = time.monotonic()
@@ -109,20 +109,26 @@ class _Runner:
             self._next_look = time.monotonic() + _LOOK_SECONDS
             for house in self._opened.houses:
                 self._undisturbed(partial(self._learn_if_due, house))
-        if time.monotonic() >= self._next_sweep and self._jobs.run_errand("sweep", partial(sweep, self._settings)):
-            self._next_sweep = time.monotonic() + _SWEEP_SECONDS
+        if time.monotonic() >= self._next_sweep_look and self._has_begun_sweep():
+            self._next_sweep_look = time.monotonic() + _SWEEP_LOOK_SECONDS
 
     def _do_jobs(self) -> None:
         self._pause = _IDLE_SECONDS
         if self._jobs.step():
             self._pause, self._needed = _STEP_SECONDS, time.monotonic()
 
-    def _load(self) -> None:
+    def _has_begun_sweep(self) -> bool:
+        """Sweep if that is due; tell whether there is nothing left to begin."""
+        return not sweep_is_due(self._settings) or self._jobs.run_errand("sweep", partial(sweep, self._settings))
+
+    def _load(self) -> bool:
         """Load what jobs compute with, and the kernels that they score with: a server without jobs holds neither."""
-        if not self._is_loaded:
-            computing()
-            warm_up()
-            self._is_loaded = True
+        if self._is_loaded:
+            return False
+        computing()
+        warm_up()
+        self._is_loaded = True
+        return True
 
     def _undisturbed(self, act: Callable[[], None]) -> None:
         """Do something; a store that cannot be used for a while ends nothing that is at work, and is told rarely."""

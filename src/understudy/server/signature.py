@@ -123,14 +123,26 @@ class Signable(NamedTuple):
     canonical: str
     """The canonical request, in its likeliest reading, up to the body's digest, which ends it."""
 
-    def check(self, signature: str, body: bytes, keys: Keys, now: datetime) -> None:
-        """Check an ASCII signature of the head and a body; raises SignatureError, also if another reading is right."""
+    def check(self, own: Mapping[bytes, bytes], signature: str, body: bytes, keys: Keys, now: datetime) -> None:
+        """Check an ASCII signature of the head and a body; raises SignatureError, also if another reading is right.
+
+        `own` are the request's headers, ASCII without blanks, that were not in the head which this was made of.
+        """
         claim = self.claim
         key = _known_key(claim, keys, now)
-        text = string_to_sign(claim.timestamp, self.scope, self.canonical + hashlib.sha256(body).hexdigest())
+        canonical = self._with(own) + hashlib.sha256(body).hexdigest()
+        text = string_to_sign(claim.timestamp, self.scope, canonical)
         ours = sign(signing_key(key.secret, claim.date, claim.region, claim.service), text)
         if not hmac.compare_digest(ours, signature):
-            raise SignatureError(Reason.MISMATCH, _explained(self.canonical, text))
+            raise SignatureError(Reason.MISMATCH, _explained(canonical, text))
+
+    def _with(self, own: Mapping[bytes, bytes]) -> str:
+        """Return the canonical request with those of a request's own headers that are signed."""
+        canonical = self.canonical
+        for name, value in own.items():
+            if (header := name.decode()) in self.claim.signed_headers:
+                canonical = canonical.replace(f"\n{header}:\n", f"\n{header}:{value.decode()}\n")
+        return canonical
 
 
 def signable(request: Request, service: str) -> Signable:

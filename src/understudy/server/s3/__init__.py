@@ -98,7 +98,11 @@ async def _document(route: Route, call: Call, payload: Payload) -> bytes:
     """Return the request's document, its checksums verified."""
     body = await document(aiter(payload))
     if route[2] not in {"uploadId", "uploads", "copy", "uploadId copy"}:  # there a checksum is that of the object
-        checks = Checks.of(call.headers)
-        checks.update(body)
-        checks.verify(payload.trailers)
+        await in_thread(_check, Checks.of(call.headers), body, payload)
     return body
+
+
+def _check(checks: Checks, body: bytes, payload: Payload) -> None:
+    """Verify the checksums of a document; in a thread, since the first one of some kinds loads a compiler."""
+    checks.update(body)
+    checks.verify(payload.trailers)
