@@ -4,7 +4,7 @@
 
 Nothing is measured here. The last run of every benchmark is taken from bench/results; what was never run is said to be
 so. `--quick` shows the last quick runs on standard output, and writes nothing. The table of nanoseconds is made of
-bench/results/nanoseconds.json, which is written by hand, from a profile:
+bench/results/nanoseconds.json, which `bench/nanoseconds.py` writes:
 
     {"at": "2026-11-26", "rows": 1000000, "measured": "how, in a sentence",
      "stages": [{"stage": "tokenise", "ns": 71, "floor": 40, "floor_is": "reading each byte once"}]}

@@ -269,6 +269,18 @@ FEW = 300
 """Edges up to which it is sooner to compare with each, many numbers at once, than to look for the right one."""
 
 
+@nb.njit(nogil=True)
+def bin_of(number, edges, first, count):  # type: ignore[no-untyped-def]
+    """Return the number of one bin among edges[first:first + count], as `bins_of` does of many."""
+    low, size, last = first, count, first + count
+    while size > 0:
+        half = (size + 1) >> 1
+        if low + half <= last and edges[low + half - 1] < number:
+            low += half
+        size -= half
+    return 0 if np.isnan(number) else low - first + 1
+
+
 @nb.njit(nogil=True, cache=True)
 def bins_of(numbers, edges, codes):  # type: ignore[no-untyped-def]
     """Write the number of each bin, from 1: one more than there are edges below; 0 for NaN. Edges ascend.
@@ -277,13 +289,7 @@ def bins_of(numbers, edges, codes):  # type: ignore[no-untyped-def]
     """
     if len(edges) > FEW:
         for i in range(len(numbers)):
-            low, size = 0, len(edges)
-            while size > 0:
-                half = (size + 1) >> 1
-                if low + half <= len(edges) and edges[low + half - 1] < numbers[i]:
-                    low += half
-                size -= half
-            codes[i] = 0 if np.isnan(numbers[i]) else low + 1
+            codes[i] = bin_of(numbers[i], edges, 0, len(edges))
         return
     for first in range(0, len(numbers), 256):
         some, counts = numbers[first : first + 256], codes[first : first + 256]

@@ -21,7 +21,7 @@ from understudy.memory import load_few
 from understudy.recipe.columns import MISSING, SEED, Floats, Kind
 from understudy.recipe.expressions import Call, Expression, Variable
 from understudy.recipe.fitted import FittedRecipe, number_keys
-from understudy.recipe.kernels import chain
+from understudy.recipe.kernels import bin_of, chain
 from understudy.recipe.single import picker
 from understudy.recipe.transformations import CLIP
 from understudy.values.cells import FALSE_WORDS, TRUE_WORDS
@@ -183,7 +183,7 @@ def _run(data, columns, steps, constants, seeds, keys, values):  # type: ignore[
         elif step == NORMAL:
             numbers[slot] = _normal(numbers[first], constants, second)
         elif step == BIN:
-            hashes[slot] = _hash_code(_bin(numbers[first], constants, second, count))
+            hashes[slot] = _hash_code(bin_of(numbers[first], constants, second, count))
         elif step == CHAIN:
             hashes[slot] = chain(hashes[first], hashes[second])
         elif step == KEY:
@@ -250,21 +250,6 @@ def _normal(number, constants, at):  # type: ignore[no-untyped-def]
 @nb.njit
 def _within(number, least, greatest):  # type: ignore[no-untyped-def]
     return least if number < least else greatest if number > greatest else number
-
-
-@nb.njit
-def _bin(number, edges, first, count):  # type: ignore[no-untyped-def]
-    """Return the code of the bin among edges[first:first + count]; a value equal to an edge lies to its left."""
-    if np.isnan(number):
-        return MISSING
-    low, high = first, first + count
-    while low < high:
-        middle = (low + high) >> 1
-        if edges[middle] < number:
-            low = middle + 1
-        else:
-            high = middle
-    return low - first + 1
 
 
 @nb.njit
