@@ -2,6 +2,7 @@
 
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -90,6 +91,19 @@ def test_full_disk_is_named_wherever_it_is_met(tmp_path, name):
     message = failed(project.run("learn"), 1)
     assert name in message
     assert "space" in message
+
+
+def test_interrupt_before_the_first_line_ends_the_command_that_was_to_give_it(tmp_path):
+    """Ctrl-C while a command has not even told its columns: nothing of it goes on behind the user's back."""
+    project = Project(tmp_path / "slow")
+    project.write('name = "slow"\n[extract]\ncommand = "echo $$ > started; exec sleep 60"\n[data]\ntarget = "b"\n')
+    learning, started = project.spawn("learn", "--quiet"), project.folder / "started"
+    while not (started.exists() and started.read_text().endswith("\n")):
+        assert learning.poll() is None
+        time.sleep(0.05)
+    learning.send_signal(signal.SIGINT)
+    assert ended(learning).code == 130
+    assert not Path("/proc", started.read_text().strip()).exists()
 
 
 def test_one_interrupt_ends_learning_while_a_source_is_silent(tmp_path):

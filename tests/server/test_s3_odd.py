@@ -267,7 +267,7 @@ def test_object_is_sent_in_small_pieces(door):
 
 @contextlib.contextmanager
 def _opened(folder):
-    """The door without a server, onto a bucket with an object."""
+    """Open the door without a server, onto a bucket with an object."""
     with contextlib.closing(Catalog.open(f"sqlite:///{folder}/catalog.db")) as catalog:
         buckets = Buckets(catalog, LocalObjects(folder / "objects"))
         buckets.create("abc")

@@ -25,7 +25,7 @@ def read_command(command: str, root: Path, *, encoding: str = "utf-8", max_rejec
     rejected = Rejections()
     try:
         columns, batches = read_csv(output, f"the output of {shown}", rejected, encoding=encoding)
-    except ExtractError:
+    except BaseException:  # an interrupt, too: the command would go on for itself
         output.close()
         raise
     return Extraction(

@@ -74,7 +74,7 @@ def read_mysql(url: URL, query: str, shown: str, root: Path) -> Extraction:
             cursor.execute(query)
             described = cursor.description or ()
             check_columns([column[0] for column in described], "the query")
-    except ExtractError:
+    except BaseException:  # an interrupt, too
         release()
         raise
     schema = pa.schema([(column[0], _kind(column[1])) for column in described])

@@ -10,7 +10,6 @@ import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 from sqlalchemy.engine import URL
 
-from understudy.errors import ExtractError
 from understudy.extract.extraction import Extraction, check_columns
 from understudy.extract.failures import connecting, querying
 from understudy.values import canonical_batch
@@ -43,7 +42,7 @@ def read_postgresql(url: URL, query: str, shown: str, _root: Path) -> Extraction
             reader = cursor.fetch_record_batch()
             check_columns(reader.schema.names, "the query")
             schema = canonical_batch(pa.RecordBatch.from_pylist([], reader.schema)).schema
-    except ExtractError:
+    except BaseException:  # an interrupt, too
         release()
         raise
     return Extraction(schema=schema, batches=_batches(reader, url, shown), sources=[shown], release=release)

@@ -43,7 +43,7 @@ def read_sqlite(url: URL, query: str, shown: str, root: Path) -> Extraction:
             names = [column[0] for column in cursor.description or ()]
             check_columns(names, "the query")
             schema = pa.schema(list(zip(names, _kinds(connection, query, names), strict=True)))
-    except ExtractError:
+    except BaseException:  # an interrupt, too
         connection.close()
         raise
     return Extraction(
