@@ -175,8 +175,8 @@ def _fetching(count: int) -> float:
     """Return what scoring the rows that were learned takes, per row of the file."""
     problem, groups = _SEEN["problem"], _SEEN["groups"]
     spent = 0.0
-    for block, order in problem.rows.passing(1):
-        ready, group = problem.ready(block), groups[0]
+    for ready, order in problem.rows.passing(1, problem.ready):
+        group = groups[0]
         began = time.thread_time()
         width = group.state.shape[1] // 2
         lanes = len(group.candidates) * problem.outputs

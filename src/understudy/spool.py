@@ -1,15 +1,17 @@
-"""Rows at rest as an Arrow stream: plain between the stages, which costs next to nothing, with LZ4 where they are kept.
+"""Rows at rest as an Arrow stream, between the stages and where they are kept.
 
-Both are written once, appear whole or not at all, and are read as a stream of batches; coded columns stay coded.
+They are written once, appear whole or not at all, and are read as a stream of batches. Coded columns stay coded, and
+their codes take two bytes: a batch has no more different cells than that.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,22 +34,16 @@ class SpoolWriter:
         with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._partial.unlink(missing_ok=True)  # it may be another name of rows that are wanted
-            self._writer = self._open(self._partial, schema)
-
-    def _open(self, path: Path, schema: pa.Schema) -> Any:
-        self._file = pa.OSFile(str(path), "wb")
-        return pa.ipc.new_stream(self._file, schema)
+            self._file = pa.OSFile(str(self._partial), "wb")
+            self._writer = pa.ipc.new_stream(self._file, short_schema(schema))
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append one batch."""
         try:
             for first in range(0, batch.num_rows, BATCH_ROWS):
-                self._write(batch.slice(first, BATCH_ROWS))
+                self._writer.write_batch(short_batch(batch.slice(first, BATCH_ROWS)))
         except OSError as error:
             raise _write_failed(self.path, error) from None
-
-    def _write(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(batch)
 
     def __enter__(self) -> SpoolWriter:
         return self
@@ -65,18 +61,6 @@ class SpoolWriter:
             self._partial.replace(self.path)
         else:
             self._partial.unlink(missing_ok=True)
-
-
-class _KeptWriter(SpoolWriter):
-    """Writes rows that are kept: codes in two bytes, everything with LZ4, in the caller's own thread."""
-
-    def _open(self, path: Path, schema: pa.Schema) -> Any:
-        self._file = pa.OSFile(str(path), "wb")
-        options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-        return pa.ipc.new_stream(self._file, short_schema(schema), options=options)
-
-    def _write(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(short_batch(batch))
 
 
 def _write_failed(path: Path, error: OSError) -> StoreError:
@@ -118,28 +102,24 @@ def write_rows(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch])
             writer.write(batch)
 
 
-def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of `path` in order, at most BATCH_ROWS at a time; raises CorruptObject.
+def read_rows(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of `path` in order, at most BATCH_ROWS at a time; raises CorruptObject."""
+    with _reading(path):
+        yield from map(unshortened_batch, _mapped(path))
 
-    Where columns are named, the others are dropped. The file is read and not mapped: a process is charged for
-    every page of a mapped file that it has looked at.
-    """
-    with _reading(path), pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
-        for batch in stream:
-            yield batch if columns is None else batch.select(list(columns))
+
+def read_column(path: Path, name: str) -> Iterator[pa.Array]:
+    """Yield the cells of one column of `path`, batch after batch, and look at nothing else; raises CorruptObject."""
+    place = read_schema(path).get_field_index(name)
+    with _reading(path):
+        for batch in _mapped(path, pa.ipc.IpcReadOptions(included_fields=[place])):
+            yield unshortened_batch(batch).column(0)
 
 
 def read_schema(path: Path) -> pa.Schema:
     """Return the schema of the rows in `path`; raises CorruptObject."""
     with _reading(path), pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
-        return stream.schema
-
-
-def write_kept(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write all batches to `path` as rows that are kept, atomically."""
-    with _KeptWriter(path, schema) as writer:
-        for batch in batches:
-            writer.write(batch)
+        return unshortened_schema(stream.schema)
 
 
 def read_kept(path: Path) -> Iterator[pa.RecordBatch]:
@@ -149,10 +129,8 @@ def read_kept(path: Path) -> Iterator[pa.RecordBatch]:
     file that ends between two batches reads as fewer rows: whoever knows how many there were must count them.
     """
     with _reading(path):
-        if _is_parquet(path):
-            yield from _checked(_read_parquet(path))
-        else:
-            yield from map(unshortened_batch, _checked(read_rows(path)))
+        batches = _read_parquet(path) if _is_parquet(path) else _read(path)
+        yield from map(unshortened_batch, _checked(batches))
 
 
 def read_kept_schema(path: Path) -> pa.Schema:
@@ -160,7 +138,25 @@ def read_kept_schema(path: Path) -> pa.Schema:
     if _is_parquet(path):
         with _reading(path):
             return pq.read_schema(path)
-    return unshortened_schema(read_schema(path))
+    return read_schema(path)
+
+
+def _mapped(path: Path, options: pa.ipc.IpcReadOptions | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield batches that are parts of the file, which nobody shortens: it is mapped, and no byte of it copied.
+
+    A process is charged for every page of a mapped file that it has looked at, so these are given back behind it.
+    """
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # it goes with the last batch that lies in it
+    place = pa.BufferReader(mapped)
+    for batch in pa.ipc.open_stream(place, options=options):
+        yield batch
+        mapped.madvise(mmap.MADV_DONTNEED, 0, place.tell())
+
+
+def _read(path: Path) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+        yield from stream
 
 
 def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -186,7 +182,7 @@ def _read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise CorruptObject(f"the rows in {path} could not be read: {error}", "Run `understudy learn` again.") from None
 
 

@@ -12,7 +12,7 @@ from understudy.learner.rows import Rows
 
 def visited(rows, number):
     """Return the row numbers of a pass in the order in which it visits them."""
-    return np.concatenate([block.numbered[order] for block, order in rows.passing(number)])
+    return np.concatenate([numbers[order] for numbers, order in rows.passing(number, lambda block: block.numbered)])
 
 
 def in_batches(rows, features, labels, size):

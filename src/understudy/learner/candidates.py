@@ -156,6 +156,10 @@ class Problem:
         power = 2 if self.many else 1
         return np.float32((power + 1) / (number + power))
 
+    def prepare(self, block: Block) -> tuple[Block, npt.NDArray[np.int64]]:
+        """Return the block ready for the kernels, and the validation part of each of its rows."""
+        return self.ready(block), self.parts(block)
+
     def ready(self, block: Block) -> Block:
         """Return the block with labels and weights in the kernels' units."""
         return block._replace(
@@ -327,8 +331,7 @@ def one_pass(
 ) -> tuple[list[Group], dict[Candidate, float]]:
     """Take every group through all rows once; return the groups, and the mean progressive loss of each candidate."""
     under_way = _Pass(problem, number, pool)
-    for block, whole in problem.rows.passing(number):
-        ready, parts = problem.ready(block), problem.parts(block)
+    for (ready, parts), whole in problem.rows.passing(number, problem.prepare):
         for order in under_way.pieces(whole):
             groups = under_way.visit(groups, ready, order, parts)
     return groups, {candidate: under_way.loss(candidate) for candidate in alive_in(groups)}
@@ -350,8 +353,7 @@ def first_pass(
     rungs = [rung for rung in rungs if rung >= EARLY_ROWS]
     under_way = _Pass(problem, 1, pool, rungs)
     held: list[Block] = []
-    for block, whole in problem.rows.passing(1):
-        ready, parts = problem.ready(block), problem.parts(block)
+    for (ready, parts), whole in problem.rows.passing(1, problem.prepare):
         for order in under_way.pieces(whole):
             groups = under_way.visit(groups, ready, order, parts)
             held.append(ready.take(order[parts[order] >= 0]))

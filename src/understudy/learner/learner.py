@@ -277,6 +277,7 @@ def _useful(weights: npt.NDArray[np.float32], counts: npt.NDArray[np.uint32], ma
     """Return the features worth their bytes: none whose weights are 0, and the most influential that fit."""
     influence = np.abs(weights).sum(axis=1, dtype=np.float64) * np.sqrt(counts)
     bytes_each = 8 + 4 + 4 + 4 * weights.shape[1]
-    room = max_size // bytes_each
-    order = np.argsort(-influence, kind="stable")[:room]
-    return np.sort(order[influence[order] > 0])
+    room, useful = max_size // bytes_each, np.flatnonzero(influence > 0)
+    if len(useful) <= room:
+        return useful
+    return np.sort(useful[np.argsort(-influence[useful], kind="stable")[:room]])

@@ -7,8 +7,9 @@ a seeded order, and the rows of each in a seeded order. Whether the rows lie in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ BUCKETS = 128
 """Parts that a shuffled file is scattered over; one of them, read back, is what stands in memory."""
 MEMORY = 4 << 20
 """Bytes of rows kept in memory before they are spilled."""
+
+Prepared = TypeVar("Prepared")
 
 _BUCKET_SALT, _FOLD_SALT = 0x6B75636B, 0x666F6C64
 
@@ -127,19 +130,22 @@ class Rows:
         else:
             yield from (self._read(file, bucket) for bucket in sorted(file.parts))
 
-    def passing(self, number: int) -> Iterator[tuple[Block, Places]]:
-        """Read all rows for pass `number`: blocks, each with the order in which to visit its rows."""
+    def passing(self, number: int, prepare: Callable[[Block], Prepared]) -> Iterator[tuple[Prepared, Places]]:
+        """Read all rows for pass `number`: blocks, prepared, each with the order in which to visit its rows.
+
+        Where rows were spilled, all this is done in a thread of its own, ahead of who learns them.
+        """
         file = self._settled()
         ranks = np.argsort(
             hash_words(np.arange(BUCKETS, dtype=np.uint64), self._pass_seed(number)), kind="stable"
         ).argsort()
         if file is None:
             block = self._pending[0]
-            yield block, self._order(block, number, ranks)
+            yield prepare(block), self._order(block, number, ranks)
             return
         buckets = sorted(file.parts, key=lambda bucket: ranks[bucket] if self.shuffle else bucket)
         blocks = (self._read(file, bucket) for bucket in buckets)
-        yield from ahead((block, self._order(block, number, ranks)) for block in blocks)
+        yield from ahead((prepare(block), self._order(block, number, ranks)) for block in blocks)
 
     def labels(self) -> Iterator[tuple[Floats, Floats]]:
         """Read all labels with their weights, block after block, without the features."""

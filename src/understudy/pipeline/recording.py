@@ -21,7 +21,7 @@ from understudy.pipeline.versions import versions
 from understudy.pipeline.workspace import Workspace
 from understudy.prediction import Predictor
 from understudy.promotion import RunFacts
-from understudy.spool import read_rows, read_schema, write_kept
+from understudy.spool import link_or_copy
 from understudy.training import Training
 
 KEYS_AT_ONCE = 1 << 20
@@ -32,8 +32,8 @@ def keep_rows(run: Run) -> RowMemory:
     """Keep the observations, and the keys of the rows held out, for rebuilding and for later gates."""
     objects, workspace = run.house.objects, run.workspace
     upload = rows_object(run.run_id)
-    with objects.writing(upload, needed=workspace.observed.stat().st_size * 2 // 3) as staged:
-        write_kept(staged, read_schema(workspace.observed), read_rows(workspace.observed))
+    with objects.writing(upload, needed=workspace.observed.stat().st_size) as staged:
+        link_or_copy(workspace.observed, staged)
     parts = workspace.read_parts()
     objects.put_bytes(parts_object(upload), parts.data)
 

@@ -25,7 +25,7 @@ from understudy.pipeline.observations import PART
 from understudy.pipeline.progress import Progress
 from understudy.pipeline.workspace import Extracted, Observed, Workspace, digest_of
 from understudy.schema import ModelType
-from understudy.spool import ColumnFile, SpoolWriter, link_or_copy, read_rows
+from understudy.spool import ColumnFile, SpoolWriter, link_or_copy, read_column, read_rows
 from understudy.target import Target, sorted_labels
 from understudy.transform import TransformSource, collect, load, prove_row_wise
 from understudy.values import CODED, read_texts
@@ -86,7 +86,7 @@ def _target_cells(
     """
     if source is None:
         link_or_copy(workspace.extracted, workspace.observed)
-        yield from (batch.column(0) for batch in read_rows(workspace.extracted, [target]))
+        yield from read_column(workspace.extracted, target)
         return
     run = load(source)
     with SpoolWriter(workspace.observed, schema) as writer:

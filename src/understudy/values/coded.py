@@ -118,13 +118,18 @@ def _short_array(array: pa.Array) -> pa.Array:
         return array
     if len(array.dictionary) > 1 << 16:  # of rows that were filtered out, too
         array = array.dictionary_decode().dictionary_encode()
-    return pa.DictionaryArray.from_arrays(array.indices.cast(pa.uint16()), array.dictionary)
+    return _of_codes(array, pa.uint16())
 
 
 def _unshortened_array(array: pa.Array) -> pa.Array:
     if array.type != SHORT:
         return array
-    return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary)
+    return _of_codes(array, pa.int32())
+
+
+def _of_codes(array: pa.DictionaryArray, codes: pa.DataType) -> pa.DictionaryArray:
+    """Return the same cells by codes of another type, which are known to fit: to look again takes longer."""
+    return pa.DictionaryArray.from_arrays(array.indices.cast(codes, safe=False), array.dictionary, safe=False)
 
 
 def _every_type(schema: pa.Schema, old: pa.DataType, new: pa.DataType) -> pa.Schema:
