@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 PEERS   = .venv-bench
+PLAIN   = .venv-plain
 PIP     = $(BIN)/python -m pip install -qq --disable-pip-version-check
 ACTIVATE = @echo; echo 'For the command `understudy` in this shell: . $(BIN)/activate'
 
@@ -74,7 +75,8 @@ quality: $(VENV)/.dev        ## default settings on all data sets, five seeds, n
 	@$(BIN)/python bench/quality.py
 
 bench: $(VENV)/.dev $(PEERS)/.installed  ## next to the peers, in about an hour: the tables and the plot of docs/performance.md
+	@$(MAKE) --no-print-directory VENV=$(PLAIN) $(PLAIN)/.runtime
 	@$(BIN)/python bench/all.py
 
 clean:           ## remove the environments and caches
-	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(PLAIN) .pytest_cache .mypy_cache .ruff_cache .hypothesis

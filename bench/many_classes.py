@@ -11,13 +11,13 @@ The whole command is shown, too: it reads the CSV, guesses types, tries recipes,
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from measuring import (
     BENCH,
+    OUR_PYTHON,
     PEERS,
     UNDERSTUDY,
     Bar,
@@ -48,7 +48,7 @@ DIGITS = "CATEGORICAL"
 
 def learner(folder: Path, passes: int) -> Figures:
     """Learn from arrays in a process of its own."""
-    spent = spend(sys.executable, BENCH / "ours" / "classes.py", "learn", folder, passes)
+    spent = spend(OUR_PYTHON, BENCH / "ours" / "classes.py", "learn", folder, passes)
     return {**spent.figures, **spent.document}
 
 
@@ -90,7 +90,7 @@ def measure(run: Run, folder: Path) -> None:
     for place, count in ((small, 2_000), (folder, rows)):
         write_policies(place / "policies.csv", count)
         numbers = write_policies(place / "test.csv", max(1_000, count // 5), seed=2)
-        spend(sys.executable, BENCH / "ours" / "classes.py", "features", place)
+        spend(OUR_PYTHON, BENCH / "ours" / "classes.py", "features", place)
     learner(small, 2)
     run.facts.update(lowest=numbers.log_loss, accuracy=numbers.accuracy)
     turns = {

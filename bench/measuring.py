@@ -29,9 +29,12 @@ from typing import Any, NamedTuple
 BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parent
 RESULTS = BENCH / "results"
-UNDERSTUDY = Path(sys.executable).with_name("understudy")
 PEERS = ROOT / ".venv-bench" / "bin"
 """Where the peers are installed: their pins are not the product's."""
+PLAIN = ROOT / ".venv-plain"
+"""Where the product is installed as users have it: Numba loads SciPy, cffi and YAML wherever tests brought them."""
+OUR_PYTHON = PLAIN / "bin" / "python" if (PLAIN / ".runtime").exists() else Path(sys.executable)
+UNDERSTUDY = OUR_PYTHON.with_name("understudy")
 OURS = "understudy"
 """What the names of our own contenders begin with: a benchmark without them is none."""
 OURS_RUN_ON = ("understudy", "numpy", "numba", "pyarrow", "uvicorn")
@@ -90,10 +93,15 @@ def _last_words(text: str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return what contenders see: every library may use both cores, and OpenBLAS the kernels that fit the processor."""
+    """Return what contenders see: every library may use both cores, and OpenBLAS the kernels that fit the processor.
+
+    Kernels lie apart from those of the tests: two environments would compile them anew in turns.
+    """
     threads = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(cores()))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
-    return {**kept, **threads}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)  # or the product alone, which is no installed package, is compiled anew
+    kernels = {"NUMBA_CACHE_DIR": str(PLAIN / "kernels")} if OUR_PYTHON.is_relative_to(PLAIN) else {}
+    return {**ours, **threads, **kernels}
 
 
 def cores() -> int:

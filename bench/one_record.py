@@ -10,13 +10,13 @@ stands a project's model, which learned other rows before and only predicts: wha
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 
 from clicks import write_clicks
 from measuring import (
     BENCH,
+    OUR_PYTHON,
     PEERS,
     UNDERSTUDY,
     Bar,
@@ -51,7 +51,7 @@ PROJECT_ROWS = 30_000
 def turn(way: str, folder: Path, known: int, rows: int) -> Figures:
     """Let one learner go through all rows, in a process of its own."""
     who, _, where = way.partition(" ")
-    ours = [sys.executable, BENCH / "ours" / "records.py", where]
+    ours = [OUR_PYTHON, BENCH / "ours" / "records.py", where]
     command = ours if who == "understudy" else [PEERS / "python", BENCH / "peers" / "records.py", way]
     spent = spend(*command, folder, known, rows)
     return {**spent.document, "peak_mib": spent.peak_mib}

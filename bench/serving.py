@@ -22,7 +22,6 @@ import itertools
 import json
 import os
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from botocore.credentials import Credentials
 from load import Load, Pieces, hammer, http_request, pace
 from measuring import (
     BENCH,
+    OUR_PYTHON,
     OURS,
     PEERS,
     UNDERSTUDY,
@@ -206,7 +206,7 @@ def _theirs(folder: Path, records: list[dict[str, str]], by_hand: Path, for_mlfl
         "mlflow": plain("/invocations", [{"dataframe_records": [record]} for record in records]),
     }
     commands: dict[str, Callable[[int], Sequence[object]]] = {
-        BARE: lambda port: [sys.executable, "-m", "uvicorn", "bare:app", *uvicorn, *quiet, port],
+        BARE: lambda port: [OUR_PYTHON, "-m", "uvicorn", "bare:app", *uvicorn, *quiet, port],
         "fastapi": lambda port: [PEERS / "python", "-m", "uvicorn", "by_hand:app", *uvicorn, *quiet, port],
         "mlflow": lambda port: [PEERS / "mlflow", *served, port],
     }

@@ -25,7 +25,7 @@ from understudy.learner.vocabulary import MAX_FEATURES, IndexedColumns, Vocabula
 
 BUCKETS = 128
 """Parts that a shuffled file is scattered over; one of them, read back, is what stands in memory."""
-MEMORY = 4 << 20
+MEMORY = 12 << 20
 """Bytes of rows kept in memory before they are spilled."""
 
 Prepared = TypeVar("Prepared")
