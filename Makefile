@@ -75,7 +75,7 @@ quality: $(VENV)/.dev        ## default settings on all data sets, five seeds, n
 	@$(BIN)/python bench/quality.py
 
 bench: $(VENV)/.dev $(PEERS)/.installed  ## next to the peers, in about an hour: the tables and the plot of docs/performance.md
-	@$(MAKE) --no-print-directory VENV=$(PLAIN) $(PLAIN)/.runtime
+	@$(MAKE) --no-print-directory PYTHON=$(CURDIR)/$(BIN)/python VENV=$(PLAIN) $(PLAIN)/.runtime
 	@$(BIN)/python bench/all.py
 
 clean:           ## remove the environments and caches

@@ -22,7 +22,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -339,8 +338,13 @@ def _machine() -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     """Tell the versions of the product, with its commit, and of all peers."""
-    ours = {name: metadata.version(name) for name in OURS_RUN_ON}
-    code = f"from importlib.metadata import version; print(*map(version, {PEERS_ARE!r}))"
-    theirs = subprocess.run([PEERS / "python", "-c", code], check=True, capture_output=True, text=True).stdout.split()
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, check=False, capture_output=True)
-    return {**dict(zip(PEERS_ARE, theirs, strict=True)), **ours, "commit": commit.stdout.decode().strip()}
+    theirs, ours = _installed(PEERS / "python", PEERS_ARE), _installed(OUR_PYTHON, OURS_RUN_ON)
+    return {**theirs, **ours, "commit": commit.stdout.decode().strip()}
+
+
+def _installed(python: Path, names: Sequence[str]) -> dict[str, str]:
+    """Tell the versions of packages where a Python is."""
+    code = f"from importlib.metadata import version; print(*map(version, {names!r}))"
+    told = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    return dict(zip(names, told, strict=True))

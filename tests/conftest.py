@@ -9,7 +9,7 @@ import signal
 
 from hypothesis import settings
 
-settings.register_profile("random", deadline=None)
+settings.register_profile("random", deadline=None, derandomize=False)  # a `CI` in the environment would say True
 settings.register_profile("settled", deadline=None, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "random"))
 

@@ -1,7 +1,11 @@
 """Rows at rest: whole or not there, and read back as they were."""
 
+import errno
 import random
+from pathlib import Path
+from unittest.mock import Mock
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,10 +18,10 @@ from understudy.spool import (
     read_kept_schema,
     read_rows,
     read_schema,
+    write_kept,
     write_rows,
 )
 from understudy.values import BATCH_ROWS, coded_batch, coded_schema, plain_batch, row_keys
-from understudy.values.coded import short_batch, short_schema
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", pa.float64()), ("d", pa.bool_())])
 
@@ -87,12 +91,16 @@ def test_damaged_rows_are_said_to_be(tmp_path, damage):
 def test_coded_columns_stay_coded(tmp_path, read, schema):
     """Text that travels coded comes back coded, batch by batch, whatever its dictionaries are; so where it is kept."""
     batches = [coded_batch(_batch(0, 10)), coded_batch(_batch(5, 20)), coded_batch(_batch(0, 3))]
-    write_rows(tmp_path / "rows", coded_schema(SCHEMA), batches)
-    back = list(read(tmp_path / "rows"))
+    write_rows(tmp_path / "work", coded_schema(SCHEMA), batches)
+    rows = tmp_path / "work"
+    if read is read_kept:
+        rows = tmp_path / "rows"
+        write_kept(tmp_path / "work", rows)
+    back = list(read(rows))
     assert [batch.num_rows for batch in back] == [10, 20, 3]
     assert [batch.to_pylist() for batch in back] == [batch.to_pylist() for batch in batches]
     assert {batch.schema for batch in back} == {coded_schema(SCHEMA)}
-    assert schema(tmp_path / "rows") == coded_schema(SCHEMA)
+    assert schema(rows) == coded_schema(SCHEMA)
 
 
 def test_rows_have_as_many_different_cells_as_there_are(tmp_path):
@@ -119,14 +127,59 @@ def test_rows_that_were_kept_as_parquet_are_read(tmp_path):
     assert read_kept_schema(tmp_path / "rows") == coded_schema(SCHEMA)
 
 
-def test_rows_that_were_kept_with_lz4_are_read(tmp_path):
-    """A version before kept the same stream compressed; its rows come back just the same."""
-    batches, options = [coded_batch(_batch(0, 300))], pa.ipc.IpcWriteOptions(compression="lz4")
-    schema = short_schema(batches[0].schema)
-    with pa.OSFile(str(tmp_path / "rows"), "wb") as file, pa.ipc.new_stream(file, schema, options=options) as writer:
-        writer.write_batch(short_batch(batches[0]))
-    assert [batch.to_pylist() for batch in read_kept(tmp_path / "rows")] == [batches[0].to_pylist()]
-    assert read_kept_schema(tmp_path / "rows") == coded_schema(SCHEMA)
+def test_rows_are_kept_smaller(tmp_path):
+    """What is kept are the same rows in less space, in a file of its own."""
+    batches = [coded_batch(_batch(0, 30_000)), coded_batch(_batch(5, 200))]
+    write_rows(tmp_path / "rows", batches[0].schema, batches)
+    write_kept(tmp_path / "rows", tmp_path / "kept")
+    assert [batch.to_pylist() for batch in read_kept(tmp_path / "kept")] == [batch.to_pylist() for batch in batches]
+    assert read_kept_schema(tmp_path / "kept") == coded_schema(SCHEMA)
+    assert (tmp_path / "kept").stat().st_size < 0.9 * (tmp_path / "rows").stat().st_size
+
+
+def test_damaged_rows_are_not_kept(tmp_path):
+    """Rows that broke between the stages are one clear error when they are to be kept."""
+    write_rows(tmp_path / "rows", SCHEMA, [_batch(0, 300), _batch(0, 300)])
+    data = (tmp_path / "rows").read_bytes()
+    (tmp_path / "rows").write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(CorruptObject, match="rows"):
+        write_kept(tmp_path / "rows", tmp_path / "kept")
+
+
+def test_rows_that_earlier_versions_wrote_between_stages_are_read(tmp_path):
+    """A work folder of a version whose codes took four bytes is as good as one of this version."""
+    batch = coded_batch(_batch(0, 300))
+    with pa.OSFile(str(tmp_path / "rows"), "wb") as file, pa.ipc.new_stream(file, batch.schema) as writer:
+        writer.write_batch(batch)
+    assert list(read_rows(tmp_path / "rows")) == [batch]
+    assert list(read_column(tmp_path / "rows", "b")) == [batch.column("b")]
+    write_kept(tmp_path / "rows", tmp_path / "kept")
+    assert [kept.to_pylist() for kept in read_kept(tmp_path / "kept")] == [batch.to_pylist()]
+
+
+def test_a_file_is_not_held_in_memory(tmp_path):
+    """A process is charged for no more of a mapped file than the batches that it still looks at."""
+    numbers = pa.RecordBatch.from_arrays([pa.array(range(BATCH_ROWS))] * 8, list("abcdefgh"))
+    write_rows(tmp_path / "rows", numbers.schema, [numbers] * 20)  # 80 MB
+    before, most = _mapped_kib(), 0
+    for batch in read_rows(tmp_path / "rows"):
+        assert sum(len(np.unique(column)) for column in batch.columns) == 8 * BATCH_ROWS
+        most = max(most, _mapped_kib() - before)
+    assert 1_000 < most < 16_000
+
+
+def _mapped_kib():
+    """Return how much of files stands in this process's memory."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile")]
+    return int(line.split()[1])
+
+
+def test_rows_are_read_where_nothing_can_be_mapped(tmp_path, monkeypatch):
+    """Some shared folders map no file: rows are read from there all the same."""
+    write_rows(tmp_path / "rows", SCHEMA, [_batch(0, 300)])
+    monkeypatch.setattr("mmap.mmap", Mock(side_effect=OSError(errno.ENODEV, "No such device")))
+    assert list(read_rows(tmp_path / "rows")) == [_batch(0, 300)]
+    assert list(read_column(tmp_path / "rows", "c")) == [_batch(0, 300).column("c")]
 
 
 @pytest.mark.parametrize("damage", [b"", b"no rows at all", b"PAR1 no rows"])
@@ -142,7 +195,8 @@ def test_damaged_kept_rows_are_said_to_be(tmp_path, damage):
 def test_kept_rows_with_a_flipped_bit_are_refused_or_read(tmp_path, schema):
     """A disk may turn any bit of a file that is kept for years: one clear error, or other rows, never a crash."""
     file = tmp_path / "rows"
-    write_rows(file, schema, [coded_batch(_batch(0, 300)) if schema != SCHEMA else _batch(0, 300)])
+    write_rows(tmp_path / "work", schema, [coded_batch(_batch(0, 300)) if schema != SCHEMA else _batch(0, 300)])
+    write_kept(tmp_path / "work", file)
     whole, chance, refused = file.read_bytes(), random.Random(1), 0
     for _ in range(400):
         damaged = bytearray(whole)

@@ -1,6 +1,6 @@
-"""Rows at rest as an Arrow stream, between the stages and where they are kept.
+"""Rows at rest as an Arrow stream: plain between the stages, with LZ4 where they are kept.
 
-They are written once, appear whole or not at all, and are read as a stream of batches. Coded columns stay coded, and
+Both are written once, appear whole or not at all, and are read as a stream of batches. Coded columns stay coded, and
 their codes take two bytes: a batch has no more different cells than that.
 """
 
@@ -104,22 +104,28 @@ def write_rows(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch])
 
 def read_rows(path: Path) -> Iterator[pa.RecordBatch]:
     """Yield the rows of `path` in order, at most BATCH_ROWS at a time; raises CorruptObject."""
-    with _reading(path):
-        yield from map(unshortened_batch, _mapped(path))
+    yield from map(unshortened_batch, _stored(path))
 
 
 def read_column(path: Path, name: str) -> Iterator[pa.Array]:
     """Yield the cells of one column of `path`, batch after batch, and look at nothing else; raises CorruptObject."""
     place = read_schema(path).get_field_index(name)
-    with _reading(path):
-        for batch in _mapped(path, pa.ipc.IpcReadOptions(included_fields=[place])):
-            yield unshortened_batch(batch).column(0)
+    for batch in _stored(path, pa.ipc.IpcReadOptions(included_fields=[place])):
+        yield unshortened_batch(batch).column(0)
 
 
 def read_schema(path: Path) -> pa.Schema:
     """Return the schema of the rows in `path`; raises CorruptObject."""
     with _reading(path), pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
         return unshortened_schema(stream.schema)
+
+
+def write_kept(rows: Path, path: Path) -> None:
+    """Write the rows of a file to `path`, to be kept: the same stream with LZ4. Raises StoreError and CorruptObject."""
+    schema, options = short_schema(read_schema(rows)), pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+    with storing(path), pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema, options=options) as writer:
+        for batch in _stored(rows):
+            writer.write_batch(short_batch(batch))  # an earlier version wrote codes in four bytes
 
 
 def read_kept(path: Path) -> Iterator[pa.RecordBatch]:
@@ -141,21 +147,32 @@ def read_kept_schema(path: Path) -> pa.Schema:
     return read_schema(path)
 
 
+def _stored(path: Path, options: pa.ipc.IpcReadOptions | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield batches just as they lie in a file, with what `options` choose of them; raises CorruptObject."""
+    with _reading(path):
+        yield from _mapped(path, options)
+
+
 def _mapped(path: Path, options: pa.ipc.IpcReadOptions | None = None) -> Iterator[pa.RecordBatch]:
     """Yield batches that are parts of the file, which nobody shortens: it is mapped, and no byte of it copied.
 
-    A process is charged for every page of a mapped file that it has looked at, so these are given back behind it.
+    A process is charged for every page of a mapped file that it has looked at, so these are given back behind it. The
+    mapping, and a descriptor, go with the last batch that lies in it.
     """
-    with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # it goes with the last batch that lies in it
+    try:
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError:  # some shared folders map nothing; what else is wrong, reading says
+        yield from _read(path, options)
+        return
     place = pa.BufferReader(mapped)
     for batch in pa.ipc.open_stream(place, options=options):
         yield batch
         mapped.madvise(mmap.MADV_DONTNEED, 0, place.tell())
 
 
-def _read(path: Path) -> Iterator[pa.RecordBatch]:
-    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+def _read(path: Path, options: pa.ipc.IpcReadOptions | None = None) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file, options=options) as stream:
         yield from stream
 
 

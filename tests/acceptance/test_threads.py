@@ -93,14 +93,17 @@ def test_full_disk_is_named_wherever_it_is_met(tmp_path, name):
     assert "space" in message
 
 
-def test_interrupt_before_the_first_line_ends_the_command_that_was_to_give_it(tmp_path):
-    """Ctrl-C while a command has not even told its columns: nothing of it goes on behind the user's back."""
+@pytest.mark.parametrize("deaf", ["", "trap '' TERM; "])
+def test_interrupt_before_the_first_line_ends_the_command_that_was_to_give_it(tmp_path, deaf):
+    """Ctrl-C while a command has not even told its columns ends it, too, be it deaf to being asked to end."""
     project = Project(tmp_path / "slow")
-    project.write('name = "slow"\n[extract]\ncommand = "echo $$ > started; exec sleep 60"\n[data]\ntarget = "b"\n')
+    command = f"{deaf}echo $$ > started; exec sleep 60"
+    project.write(f'name = "slow"\n[extract]\ncommand = "{command}"\n[data]\ntarget = "b"\n')
     learning, started = project.spawn("learn", "--quiet"), project.folder / "started"
     while not (started.exists() and started.read_text().endswith("\n")):
         assert learning.poll() is None
         time.sleep(0.05)
+    time.sleep(0.5)  # until the command is waited for, and not just begun
     learning.send_signal(signal.SIGINT)
     assert ended(learning).code == 130
     assert not Path("/proc", started.read_text().strip()).exists()

@@ -15,14 +15,17 @@ from understudy.errors import ExtractError
 from understudy.extract.delimited import read_csv
 from understudy.extract.extraction import Extraction, Rejections
 
+PATIENCE = 3.0
+"""Seconds that a command is given to end when it is asked to."""
+
 _ASSIGNMENT = re.compile(r"""[A-Za-z_]\w*=("[^"]*"|'[^']*'|\S)*\s+""")
 
 
 def read_command(command: str, root: Path, *, encoding: str = "utf-8", max_rejected: float = 0.1) -> Extraction:
     """Run a shell command in `root` and read its standard output as CSV; raises ExtractError where it fails."""
     shown = f"`{_program(command)}`"
-    output = _Output(command, shown, root)
     rejected = Rejections()
+    output = _Output(command, shown, root)
     try:
         columns, batches = read_csv(output, f"the output of {shown}", rejected, encoding=encoding)
     except BaseException:  # an interrupt, too: the command would go on for itself
@@ -86,6 +89,10 @@ class _Output:
         assert self._process.stdout is not None
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.wait()
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
         self._process.stdout.close()
         self._said.close()

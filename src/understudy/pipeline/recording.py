@@ -21,7 +21,7 @@ from understudy.pipeline.versions import versions
 from understudy.pipeline.workspace import Workspace
 from understudy.prediction import Predictor
 from understudy.promotion import RunFacts
-from understudy.spool import link_or_copy
+from understudy.spool import write_kept
 from understudy.training import Training
 
 KEYS_AT_ONCE = 1 << 20
@@ -33,7 +33,7 @@ def keep_rows(run: Run) -> RowMemory:
     objects, workspace = run.house.objects, run.workspace
     upload = rows_object(run.run_id)
     with objects.writing(upload, needed=workspace.observed.stat().st_size) as staged:
-        link_or_copy(workspace.observed, staged)
+        write_kept(workspace.observed, staged)
     parts = workspace.read_parts()
     objects.put_bytes(parts_object(upload), parts.data)
 
