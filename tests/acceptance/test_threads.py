@@ -109,6 +109,22 @@ def test_interrupt_before_the_first_line_ends_the_command_that_was_to_give_it(tm
     assert not Path("/proc", started.read_text().strip()).exists()
 
 
+@pytest.mark.parametrize("deaf", ["", "trap '' TERM; "])
+def test_interrupt_ends_what_a_command_left_behind(tmp_path, deaf):
+    """Ctrl-C ends learning, and what holds the command's output, where the command itself has ended long since."""
+    project = Project(tmp_path / "slow")
+    behind = f"({deaf}echo > started; exec sleep 60) & echo $! > behind"
+    project.write(f'name = "slow"\n[extract]\ncommand = "echo a,b; {behind}"\n[data]\ntarget = "b"\n')
+    learning, behind = project.spawn("learn", "--quiet"), project.folder / "behind"
+    while not ((project.folder / "started").exists() and behind.exists() and behind.read_text().endswith("\n")):
+        assert learning.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)  # until the shell is gone
+    learning.send_signal(signal.SIGINT)
+    assert ended(learning).code == 130
+    assert not Path("/proc", behind.read_text().strip()).exists()
+
+
 def test_one_interrupt_ends_learning_while_a_source_is_silent(tmp_path):
     """Ctrl-C while the source gives nothing: the command ends within seconds, not when the source does."""
     project = Project(tmp_path / "slow")

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from understudy.extract.delimited import read_csv
 from understudy.extract.extraction import Extraction, Rejections
 
 PATIENCE = 3.0
-"""Seconds that a command is given to end when it is asked to."""
+"""Seconds that a command, with all that it has begun, is given to end when it is asked to."""
 
 _ASSIGNMENT = re.compile(r"""[A-Za-z_]\w*=("[^"]*"|'[^']*'|\S)*\s+""")
 
@@ -59,6 +60,7 @@ class _Output:
 
     def __init__(self, command: str, shown: str, root: Path) -> None:
         self._shown = shown
+        self._ended = False
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
         # A shell, since the command stands in the project's own file; a group of its own, to be ended whole.
         self._process = subprocess.Popen(  # noqa: S602
@@ -74,6 +76,7 @@ class _Output:
         """Return up to `size` more bytes; at the end raises ExtractError where the command failed."""
         assert self._process.stdout is not None
         data = self._process.stdout.read(size)
+        self._ended = not data
         if not data and self._process.wait() != 0:
             self._said.seek(0)
             lines = self._said.read().decode(errors="replace").strip().splitlines()
@@ -85,14 +88,31 @@ class _Output:
         return data
 
     def close(self) -> None:
-        """End the command where it still runs."""
+        """End the command, with all that it has begun, where it was not read to its end."""
         assert self._process.stdout is not None
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGTERM)
-            try:
-                self._process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+        if not self._ended:
+            self._end()
         self._process.stdout.close()
         self._said.close()
+
+    def _end(self) -> None:
+        """Ask the group to end, then make it: the shell may be gone, and what it has begun deaf."""
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            until = time.monotonic() + PATIENCE
+            there = self._signal(how)
+            while there and time.monotonic() < until:
+                time.sleep(0.01)
+                there = self._signal(0)
+            if not there:
+                return
+
+    def _signal(self, how: int) -> bool:
+        """Send a signal to the group; return whether there was anybody to get it."""
+        self._process.poll()  # a shell that has ended counts as there until somebody asks
+        try:
+            os.killpg(self._process.pid, how)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # some of it is another user's
+            return True
+        return True
