@@ -97,10 +97,10 @@ def environment() -> dict[str, str]:
     Kernels lie apart from those of the tests: two environments would compile them anew in turns.
     """
     threads = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(cores()))
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
-    ours.pop("PYTHONDONTWRITEBYTECODE", None)  # or the product alone, which is no installed package, is compiled anew
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # or the product alone, installed by a link, is compiled anew
     kernels = {"NUMBA_CACHE_DIR": str(PLAIN / "kernels")} if OUR_PYTHON.is_relative_to(PLAIN) else {}
-    return {**ours, **threads, **kernels}
+    return {**inherited, **threads, **kernels}
 
 
 def cores() -> int:

@@ -94,35 +94,21 @@ def test_full_disk_is_named_wherever_it_is_met(tmp_path, name):
 
 
 @pytest.mark.parametrize("deaf", ["", "trap '' TERM; "])
-def test_interrupt_before_the_first_line_ends_the_command_that_was_to_give_it(tmp_path, deaf):
-    """Ctrl-C while a command has not even told its columns ends it, too, be it deaf to being asked to end."""
+@pytest.mark.parametrize(
+    "what", ["{deaf}echo $$ > started; exec sleep 60", "echo a,b; ({deaf}sleep 60) & echo $! > started"]
+)
+def test_interrupt_ends_a_command_and_what_it_left_behind(tmp_path, what, deaf):
+    """Ctrl-C ends a command that has not told its columns, or what holds its output after its end; deaf or not."""
     project = Project(tmp_path / "slow")
-    command = f"{deaf}echo $$ > started; exec sleep 60"
-    project.write(f'name = "slow"\n[extract]\ncommand = "{command}"\n[data]\ntarget = "b"\n')
+    project.write(f'name = "slow"\n[extract]\ncommand = "{what.format(deaf=deaf)}"\n[data]\ntarget = "b"\n')
     learning, started = project.spawn("learn", "--quiet"), project.folder / "started"
     while not (started.exists() and started.read_text().endswith("\n")):
         assert learning.poll() is None
         time.sleep(0.05)
-    time.sleep(0.5)  # until the command is waited for, and not just begun
+    time.sleep(0.5)  # until the command is waited for, and not just begun; or is gone
     learning.send_signal(signal.SIGINT)
     assert ended(learning).code == 130
     assert not Path("/proc", started.read_text().strip()).exists()
-
-
-@pytest.mark.parametrize("deaf", ["", "trap '' TERM; "])
-def test_interrupt_ends_what_a_command_left_behind(tmp_path, deaf):
-    """Ctrl-C ends learning, and what holds the command's output, where the command itself has ended long since."""
-    project = Project(tmp_path / "slow")
-    behind = f"({deaf}echo > started; exec sleep 60) & echo $! > behind"
-    project.write(f'name = "slow"\n[extract]\ncommand = "echo a,b; {behind}"\n[data]\ntarget = "b"\n')
-    learning, behind = project.spawn("learn", "--quiet"), project.folder / "behind"
-    while not ((project.folder / "started").exists() and behind.exists() and behind.read_text().endswith("\n")):
-        assert learning.poll() is None
-        time.sleep(0.05)
-    time.sleep(0.5)  # until the shell is gone
-    learning.send_signal(signal.SIGINT)
-    assert ended(learning).code == 130
-    assert not Path("/proc", behind.read_text().strip()).exists()
 
 
 def test_one_interrupt_ends_learning_while_a_source_is_silent(tmp_path):
